@@ -1,0 +1,1 @@
+"""From a folder of MIDI files to training batches."""

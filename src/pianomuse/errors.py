@@ -1,0 +1,44 @@
+"""The errors PianoMuse raises on purpose.
+
+Every one of them is the user's input or arguments being wrong; the message says what is wrong, where, and what to
+do about it. The command line prints the message as one line and exits with code 2. Anything else that escapes is
+our own fault (exit code 1).
+
+    PianoMuseError
+    ├── MidiError         a file is not readable as piano MIDI
+    ├── RequestError      an argument or a combination of arguments cannot be honoured
+    ├── VocabularyError   tokens, data or weights speak another vocabulary
+    ├── CheckpointError   weights are missing, damaged or do not fit their configuration
+    ├── ConfigError       a setting is unknown or out of range
+    └── DatasetError      a prepared dataset is missing, damaged or of another format version
+"""
+
+from __future__ import annotations
+
+
+class PianoMuseError(Exception):
+    """Base of all errors that the user can mend."""
+
+
+class MidiError(PianoMuseError):
+    """A file is empty, truncated, too large, without notes, or not MIDI at all."""
+
+
+class RequestError(PianoMuseError):
+    """An argument, or a combination of arguments, cannot be honoured."""
+
+
+class VocabularyError(PianoMuseError):
+    """Tokens, data or weights were made with another vocabulary."""
+
+
+class CheckpointError(PianoMuseError):
+    """Weights are missing, damaged, or do not fit their configuration."""
+
+
+class ConfigError(PianoMuseError):
+    """A setting is unknown, of the wrong type, or out of range."""
+
+
+class DatasetError(PianoMuseError):
+    """A prepared dataset is missing, damaged, or of another format version."""

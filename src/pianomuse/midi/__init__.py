@@ -1,0 +1,1 @@
+"""MIDI files and symusic Scores; the only room that knows ticks."""

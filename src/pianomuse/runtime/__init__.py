@@ -1,0 +1,1 @@
+"""RWKV-7 on a CPU without PyTorch."""

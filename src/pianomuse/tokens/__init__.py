@@ -1,0 +1,1 @@
+"""Scores and token ids."""

@@ -1,0 +1,1 @@
+"""Training RWKV-7 on piano music."""
