@@ -1,1 +1,1 @@
-"""RWKV-7 in PyTorch."""
+"""RWKV-7 in PyTorch: for training, and for generating on a GPU."""

@@ -1,0 +1,42 @@
+"""Named model sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pianomuse.checkpoint.config import ModelConfig
+from pianomuse.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Depth, width and what they are for."""
+
+    n_layer: int
+    n_embd: int
+    purpose: str
+
+
+PRESETS: dict[str, Preset] = {
+    "debug": Preset(2, 64, "tests and first steps: seconds on any machine"),
+    "tiny": Preset(8, 256, "7M parameters: hours on a CPU"),
+    "small-piano": Preset(12, 384, "24M parameters, deep and narrow: a night on a CPU, minutes on a GPU"),
+    "medium-piano": Preset(16, 512, "56M parameters, deep and narrow: for a GPU"),
+    "small": Preset(24, 1024, "321M parameters (454M with the text vocabulary): one GPU of 24 GB"),
+    "base": Preset(24, 2048, "1.3B parameters (1.5B with the text vocabulary)"),
+    "base-deep": Preset(32, 2048, "1.7B parameters"),
+    "large": Preset(32, 2560, "2.6B parameters (3B with the text vocabulary)"),
+    "large-deep": Preset(40, 2560, "3.3B parameters"),
+}
+
+
+def preset_config(name: str, vocab_size: int) -> ModelConfig:
+    """Return the sizes of a preset for a vocabulary.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
+    preset = PRESETS[name]
+    return ModelConfig(vocab_size=vocab_size, n_layer=preset.n_layer, n_embd=preset.n_embd)
