@@ -15,14 +15,14 @@ from pianomuse.tokens.vocabulary import GRID
 
 # Distance between neighbouring onsets in grid units, coarse first: eighths, triplet eighths, sixteenths, 32nds.
 _RHYTHMS = (12, 8, 6, 3)
-_WRITTEN_SHARE = 0.9
+_WRITTEN_SHARE = 0.97
 # A finer rhythm must bring the mean error of a beat's onsets down by this many grid units (about 3 % of a beat).
 _COST_OF_FINER = 0.7
 _TOLERANCE = 0.25
 
 
 def is_played(score: Score) -> bool:
-    """Tell whether a Score was played rather than written: fewer than 90 % of its onsets on 32nds or triplets.
+    """Tell whether a Score was played rather than written: fewer than 97 % of its onsets on 32nds or triplets.
 
     Onsets are compared on the file's own ticks, within a quarter of a grid unit (about 1 % of a beat).
     """
@@ -36,7 +36,7 @@ def is_played(score: Score) -> bool:
 def snap(score: Score) -> Score:
     """Return a copy of a Score whose onsets stand on the rhythm they were meant in; lengths change with them.
 
-    Note ends are moved to the nearest 32nd or triplet that leaves the note at least a 32nd long; pedals stay.
+    Notes keep their order in the list. Note ends are moved to the nearest 32nd or triplet that leaves the note at least a 32nd long; pedals stay.
     """
     out = score.copy()
     scale = GRID / score.ticks_per_quarter
@@ -54,7 +54,6 @@ def snap(score: Score) -> Score:
         notes["time"] = np.round(new_onset / scale).astype(np.int32)
         notes["duration"] = np.maximum(np.round(new_end / scale).astype(np.int32) - notes["time"], 1)
         track.notes = Note.from_numpy(**notes)
-        track.notes.sort()
     return out
 
 

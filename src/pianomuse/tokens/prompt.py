@@ -1,0 +1,115 @@
+"""The order in which the model reads a request: one layout for training and for composing.
+
+Everything asked stands in one block right before the new bars, so that the music before it is read the same way
+whatever is asked, and one cached state per bar serves every verb. ``head`` is ``[TimeSig, Tempo]``.
+
+    continue      BOS head prefix                                        C | new bars EOS
+    fill (PSM)    BOS head prefix  Suffix head suffix  Middle            C | missing bars EOS
+    fill (SPM)    BOS Suffix head suffix  Prefix head prefix  Middle     C | missing bars EOS
+    given         BOS head prefix  Given head given bars  Middle         C | other hand or accompaniment EOS
+
+    C = Task [Dynamics] [Key] [Hand] [Voices] [Density] [Ending] Bars
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pianomuse.tokens.vocabulary import MAX_BARS_TO_WRITE, Vocabulary
+
+MAX_SUFFIX_BARS = 8
+"""Bars after the gap that are read at most."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked of the new bars; None leaves it to the model.
+
+    Args:
+        task: Continue, Fill, Hand, Melody or Accompany.
+        n_bars: bars to write, 1 … 32, a broken-off first bar included.
+        is_expressive: the music's velocities mean something; False for written scores with one velocity.
+        key: ``C`` … ``B``, ``Cm`` … ``Bm``, or ``Unknown``.
+        hand: Both, Right or Left.
+        n_voices: most notes sounding at once, 1 … 8.
+        density: bin of notes per quarter, 0 … 7 (pianomuse.tokens.notes.density_bin).
+        ending: Open, Half, Close or Final.
+
+    """
+
+    task: str
+    n_bars: int
+    is_expressive: bool | None = None
+    key: str | None = None
+    hand: str | None = None
+    n_voices: int | None = None
+    density: int | None = None
+    ending: str | None = None
+
+
+class PromptWriter:
+    """Write requests as ids."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._id = vocabulary.id
+        self._begin = vocabulary.id("BOS_None")
+
+    def controls(self, wishes: Wishes) -> list[int]:
+        """Return the block of control tokens; n_bars above 32 are asked for as 32."""
+        dynamics = None if wishes.is_expressive is None else ("Known" if wishes.is_expressive else "Unknown")
+        named = (
+            ("Task", wishes.task),
+            ("Dynamics", dynamics),
+            ("Key", wishes.key),
+            ("Hand", wishes.hand),
+            ("Voices", wishes.n_voices),
+            ("Density", wishes.density),
+            ("Ending", wishes.ending),
+            ("Bars", min(wishes.n_bars, MAX_BARS_TO_WRITE)),
+        )
+        return [self._id(f"{kind}_{value}") for kind, value in named if value is not None]
+
+    def prefix(self, head: Sequence[int], bars: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return ``BOS head bars``: what continuation, PSM fill and given share."""
+        return _join([self._begin], head, bars)
+
+    def continuation(self, head: Sequence[int], bars: NDArray[np.int32], wishes: Wishes) -> NDArray[np.int32]:
+        """Return the request to go on after some bars."""
+        return _join([self._begin], head, bars, self.controls(wishes))
+
+    def fill(
+        self,
+        head: Sequence[int],
+        bars: NDArray[np.int32],
+        suffix_head: Sequence[int],
+        suffix: NDArray[np.int32],
+        wishes: Wishes,
+        *,
+        suffix_first: bool = False,
+    ) -> NDArray[np.int32]:
+        """Return the request to fill the gap between ``bars`` and ``suffix``."""
+        after = _join([self._id("Fill_Suffix")], suffix_head, suffix)
+        middle = _join([self._id("Fill_Middle")], self.controls(wishes))
+        if suffix_first:
+            return _join([self._begin], after, [self._id("Fill_Prefix")], head, bars, middle)
+        return _join([self._begin], head, bars, after, middle)
+
+    def given(
+        self,
+        head: Sequence[int],
+        bars: NDArray[np.int32],
+        given_head: Sequence[int],
+        given: NDArray[np.int32],
+        wishes: Wishes,
+    ) -> NDArray[np.int32]:
+        """Return the request to write under or over given bars."""
+        between = _join([self._id("Fill_Given")], given_head, given, [self._id("Fill_Middle")])
+        return _join([self._begin], head, bars, between, self.controls(wishes))
+
+
+def _join(*parts: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.concatenate([np.asarray(part, dtype=np.int32) for part in parts])
