@@ -1,0 +1,30 @@
+"""The definition of the WKV-7 operator: a loop over the steps, in any dtype, on any device.
+
+Every other backend is tested against this one. Legend: B batch, T steps, H heads, N head size; the state S is
+[B, H, N(value), N(key)].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def wkv7(
+    r: Tensor, log_decay: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, state: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return y [B, T, H, N] and the state after the last step [B, H, N, N].
+
+    Half-precision inputs are computed in float32; float64 stays float64. y has the dtype of r.
+    """
+    B, T, H, N = r.shape
+    dtype = torch.promote_types(r.dtype, torch.float32)
+    w = log_decay.to(dtype).exp()
+    r_, k, v, a, b = (tensor.to(dtype) for tensor in (r, k, v, a, b))
+    S = r_.new_zeros(B, H, N, N) if state is None else state.to(dtype)
+    y = []
+    for t in range(T):
+        u = S @ a[:, t, :, :, None]  # [B, H, N(value), 1]
+        S = S * w[:, t, :, None, :] + u * b[:, t, :, None, :] + v[:, t, :, :, None] * k[:, t, :, None, :]
+        y.append((S @ r_[:, t, :, :, None])[..., 0])
+    return torch.stack(y, dim=1).to(r.dtype), S
