@@ -12,7 +12,6 @@ All ticks are those of the file. Rows know nothing of pixels or samples; `pictur
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -22,10 +21,9 @@ from symusic import Score
 from pianomuse.errors import RequestError
 from pianomuse.midi.bars import BarGrid
 from pianomuse.midi.read import Piece
+from pianomuse.render.tempo import TempoStep, seconds_at, tempo_steps
 
 Hand = Literal["right", "left", ""]
-
-DEFAULT_TEMPO_BPM = 120.0  # what a file without a tempo event means (Standard MIDI Files 1.0)
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,6 @@ class RollNote:
     velocity: int  # 1-127
     hand: Hand  # "" where hands are not told apart
     is_new: bool  # written by the idea, not by the composer
-
-
-@dataclass(frozen=True)
-class TempoStep:
-    """From `tick` on, a tick lasts `seconds_per_tick`."""
-
-    tick: int
-    seconds: float  # from the start of the file to `tick`
-    seconds_per_tick: float
 
 
 @dataclass(frozen=True)
@@ -72,8 +61,7 @@ class IdeaRow:
 
     def seconds_at(self, tick: int) -> float:
         """Return the time of `tick` in seconds from the start of the file."""
-        step = self.tempo[max(bisect_right(self.tempo, tick, key=lambda step: step.tick) - 1, 0)]
-        return step.seconds + (tick - step.tick) * step.seconds_per_tick
+        return seconds_at(self.tempo, tick)
 
 
 def idea_row(
@@ -142,20 +130,6 @@ def hands_of_tracks(piece: Piece) -> list[Hand] | None:
         return None
     of_role: dict[str, Hand] = {"right": "right", "left": "left", "voice": "right"}
     return [of_role.get(piece.tracks[track].role, "") for track in piece.track_of_note]
-
-
-def tempo_steps(score: Score) -> tuple[TempoStep, ...]:
-    """Return the tempo map of a score, from tick 0."""
-    bpm_at = {0: DEFAULT_TEMPO_BPM}
-    for tempo in score.tempos:
-        bpm_at[tempo.time] = tempo.qpm
-    steps: list[TempoStep] = []
-    for tick, bpm in sorted(bpm_at.items()):
-        seconds = 0.0
-        if steps:
-            seconds = steps[-1].seconds + (tick - steps[-1].tick) * steps[-1].seconds_per_tick
-        steps.append(TempoStep(tick, seconds, 60.0 / bpm / score.ticks_per_quarter))
-    return tuple(steps)
 
 
 def _beats(grid: BarGrid, bar_index: int) -> range:
