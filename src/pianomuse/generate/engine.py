@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,11 @@ class EngineState(Protocol):
         """Number of sequences."""
         ...
 
-    def repeat(self, n: int, /) -> EngineState:
+    def repeat(self, n: int, /) -> Self:
         """Return a state of batch ``n`` whose rows all are this state of batch 1; this one stays as it is."""
         ...
 
-    def take(self, indices: Sequence[int] | NDArray[np.intp], /) -> EngineState:
+    def take(self, indices: Sequence[int] | NDArray[np.intp], /) -> Self:
         """Return a state with only these rows, in this order; this one stays as it is."""
         ...
 

@@ -6,7 +6,6 @@ are in grid units, 24 per quarter note: a sixteenth is 6, an eighth-note triplet
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from pianomuse.tokens.vocabulary import MAX_DURATION, MAX_POSITIONS
 
 SIXTEENTH = 6
 TRIPLET = 8
+_TOLERANCE = 0.1  # what rounding to ticks leaves of a triplet in a file whose quarter no 3 divides
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,15 @@ def grid_of(positions: ArrayLike, durations: ArrayLike) -> Grid:
 
 
 def _steps(values: NDArray[np.float64]) -> tuple[int, ...]:
+    off = {step: np.abs(values - np.round(values / step) * step) > _TOLERANCE for step in (SIXTEENTH, TRIPLET)}
     for steps in ((SIXTEENTH,), (TRIPLET,), (SIXTEENTH, TRIPLET)):
-        if len(values) and np.all(np.any([values % step == 0 for step in steps], axis=0)):
+        if len(values) and not np.all([off[step] for step in steps], axis=0).any():
             return steps
     return ()
 
 
-def _multiples(steps: Iterable[int], n: int) -> NDArray[np.bool_]:
-    allowed = np.zeros(n, dtype=bool)
+def _multiples(steps: tuple[int, ...], n: int) -> NDArray[np.bool_]:
+    allowed = np.full(n, not steps)
     for step in steps:
         allowed[::step] = True
-    return allowed if any(allowed) else np.ones(n, dtype=bool)
+    return allowed
