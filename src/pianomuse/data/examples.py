@@ -87,7 +87,7 @@ class ExampleMaker:
         """All bars before, then the next ones; songs now and then without their voice."""
         view = piece.views["rest" if piece.has_voice and rng.random() < 0.5 else "full"]
         end = self._draw_end(view, rng)
-        caret = end - self._draw_n_bars(rng, end - 1)
+        caret = end - self._draw_n_bars(rng, end)
         context = self._context(view, caret, self._room(view, caret, end), rng)
         wishes = self._wishes(piece, view, caret, end, "Continue", rng)
         return self._finish(self.prompt.continuation(*context, wishes), view.cut(caret, end))
@@ -96,7 +96,7 @@ class ExampleMaker:
         """The melody alone, continued as a melody."""
         view = piece.views["melody"]
         end = self._draw_end(view, rng)
-        caret = end - self._draw_n_bars(rng, end - 1)
+        caret = end - self._draw_n_bars(rng, end)
         context = self._context(view, caret, self._room(view, caret, end), rng)
         wishes = self._wishes(piece, view, caret, end, "Melody", rng)
         return self._finish(self.prompt.continuation(*context, wishes), view.cut(caret, end))

@@ -1,0 +1,138 @@
+"""Batches for training: every batch is a pure function of the seed and its number, so that a run resumes exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pianomuse.data.examples import Example, ExampleMaker, ExampleMix
+from pianomuse.data.store import PieceStore
+from pianomuse.tokens.augment import Augmenter, draw_shift
+from pianomuse.tokens.vocabulary import Vocabulary
+
+IGNORE = -100
+"""Target value that the loss passes over."""
+_ASKED = ("PAD", "BOS", "Fill", "Task", "Dynamics", "Key", "Hand", "Voices", "Density", "Ending", "Bars")
+# Examples are drawn for this many batches at once and sorted by length, so that little of a batch is padding.
+_POOL = 8
+
+Batch = dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """What a training batch is made of."""
+
+    batch_size: int = field(default=8, metadata={"help": "examples in a batch", "min": 1})
+    max_tokens: int = field(default=1024, metadata={"help": "longest example, in tokens", "min": 32})
+    seed: int = field(default=0, metadata={"help": "seed of data order and augmentation"})
+    augment: bool = field(default=True, metadata={"help": "transpose, change tempo and loudness at random"})
+    loss_on: str = field(default="all", metadata={"help": "all tokens, or completion only", "choices": ("all", "completion")})
+    length_power: float = field(
+        default=0.7, metadata={"help": "a piece is drawn in proportion to its length to this power"}
+    )
+
+
+class BatchMaker:
+    """Draw batches from a prepared dataset.
+
+    Args:
+        store: the training pieces.
+        settings: size, seed, augmentation.
+        mix: shares of the kinds of example.
+        folder_weights: factor by which pieces of a sub-folder are drawn more or less often.
+
+    """
+
+    def __init__(
+        self,
+        store: PieceStore,
+        settings: BatchSettings,
+        mix: ExampleMix | None = None,
+        folder_weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        vocabulary = store.tokenizer.vocabulary
+        self.maker = ExampleMaker(vocabulary, settings.max_tokens, mix)
+        self.targets = TargetMask(vocabulary)
+        self._augmenter = Augmenter(vocabulary)
+        weights = store.lengths().astype(np.float64) ** settings.length_power
+        factors = folder_weights or {}
+        weights *= [factors.get(name.split("/", 1)[0], 1.0) for name in store.names()]
+        self._probabilities = weights / weights.sum()
+        self._pool: tuple[int, list[list[Example]]] = (-1, [])
+
+    def batch(self, step: int) -> Batch:
+        """Return batch number ``step``: input_ids and target_ids int64 [B, T], ctx_lengths int64 [B]."""
+        number, place = divmod(step, _POOL)
+        if self._pool[0] != number:
+            self._pool = (number, self._draw_pool(number))
+        return collate(self._pool[1][place], self.targets, self.settings.loss_on)
+
+    def batches(self, first_step: int = 0) -> Iterator[Batch]:
+        """Yield batches for ever, from ``first_step`` on."""
+        step = first_step
+        while True:
+            yield self.batch(step)
+            step += 1
+
+    def _draw_pool(self, number: int) -> list[list[Example]]:
+        size = self.settings.batch_size
+        rng = np.random.default_rng([self.settings.seed, number])
+        indices = rng.choice(len(self.store), size=size * _POOL, p=self._probabilities)
+        examples = [self._draw(int(index), rng) for index in indices]
+        examples.sort(key=lambda example: len(example.ids))
+        groups = [examples[first : first + size] for first in range(0, len(examples), size)]
+        return [groups[index] for index in rng.permutation(len(groups))]
+
+    def _draw(self, index: int, rng: np.random.Generator) -> Example:
+        example = self.maker.draw(self.store[index], rng)
+        if not self.settings.augment:
+            return example
+        shift = draw_shift(*self._augmenter.semitone_range(example.ids), rng)
+        return Example(self._augmenter.apply(example.ids, shift), example.ctx_len)
+
+
+class TargetMask:
+    """Make targets: the next id, or IGNORE where the composer decides and not the model."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._asked = np.isin(vocabulary.kinds, _ASKED)
+        self.pad = vocabulary.id("PAD_None")
+
+    def __call__(self, ids: NDArray[np.int32], ctx_len: int, loss_on: str) -> NDArray[np.int64]:
+        """Return targets for ids[:-1]: int64 [T − 1]."""
+        targets = ids[1:].astype(np.int64)
+        targets[self._asked[ids[1:]]] = IGNORE
+        if loss_on == "completion":
+            targets[: ctx_len - 1] = IGNORE
+        return targets
+
+
+def collate(examples: list[Example], targets: TargetMask, loss_on: str = "all") -> Batch:
+    """Pad examples on the right into one batch: input_ids, target_ids int64 [B, T], ctx_lengths int64 [B]."""
+    longest = max(len(example.ids) for example in examples) - 1
+    input_ids = np.full((len(examples), longest), targets.pad, dtype=np.int64)
+    target_ids = np.full((len(examples), longest), IGNORE, dtype=np.int64)
+    for row, example in enumerate(examples):
+        length = len(example.ids) - 1
+        input_ids[row, :length] = example.ids[:-1]
+        target_ids[row, :length] = targets(example.ids, example.ctx_len, loss_on)
+    ctx_lengths = np.array([example.ctx_len for example in examples], dtype=np.int64)
+    return {"input_ids": input_ids, "target_ids": target_ids, "ctx_lengths": ctx_lengths}
+
+
+def validation_batches(
+    store: PieceStore, *, n_examples: int, max_tokens: int, batch_size: int = 8, mix: ExampleMix | None = None
+) -> list[Batch]:
+    """Return the same validation batches every time: unshifted examples spread evenly over the pieces, sorted by length."""
+    vocabulary = store.tokenizer.vocabulary
+    maker, mask = ExampleMaker(vocabulary, max_tokens, mix), TargetMask(vocabulary)
+    places = np.linspace(0, len(store) - 1, n_examples).round().astype(int)
+    examples = [maker.draw(store[int(place)], np.random.default_rng([7, n])) for n, place in enumerate(places)]
+    examples.sort(key=lambda example: len(example.ids))
+    return [collate(examples[first : first + batch_size], mask) for first in range(0, len(examples), batch_size)]

@@ -1,0 +1,208 @@
+"""Walk a folder of MIDI files, tokenise on all cores, split by work, write a dataset; say what was dropped and why."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pianomuse.data.pieces import TokenPiece, tokenise_piece
+from pianomuse.data.store import Header, write_pieces
+from pianomuse.data.works import draw_split, group_works, turns
+from pianomuse.errors import DatasetError, MidiError
+from pianomuse.midi.read import read_midi
+from pianomuse.tokens.notes import read_notes
+from pianomuse.tokens.tokenizer import PianoTokenizer
+
+MIN_BARS = 2
+_VALID_SHARE = 0.05
+
+Progress = Callable[[int, int], None]
+"""Called with (files done, files in all)."""
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What became of the files.
+
+    Args:
+        files: MIDI files found.
+        pieces: pieces kept, by split.
+        dropped: number of files dropped, by reason.
+        examples: up to three file names for each reason.
+        lost: notes changed on the way to the grid, by what happened to them.
+
+    """
+
+    files: int
+    pieces: dict[str, int]
+    dropped: dict[str, int]
+    examples: dict[str, list[str]]
+    lost: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Result:
+    name: str
+    piece: TokenPiece | None = None
+    turns: frozenset[int] = frozenset()
+    reason: str = ""
+    lost: tuple[tuple[str, int], ...] = ()
+
+
+def process_midi_directory(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    context_bars: int = 4,
+    completion_bars: int = 2,
+    step: int = 1,
+    jobs: int | None = None,
+    exclude: tuple[str, ...] = (),
+    progress: Progress | None = None,
+) -> PrepareReport:
+    """Turn all ``.mid`` and ``.midi`` files below a folder into a dataset.
+
+    A ``manifest.csv`` in the folder with columns ``path``, ``work_id`` and ``split`` decides works and splits; without
+    one, files that share a third of their melodic turns are one work, and one work in twenty goes to validation.
+
+    Args:
+        folder: searched recursively.
+        out: the dataset folder to write; must not exist.
+        context_bars: bars of context in each N → M window (saved with the data, used by `CopilotDataset`).
+        completion_bars: bars to complete in each window.
+        step: bars between windows.
+        jobs: processes; default: one per core.
+        exclude: sub-folders (first path component) to leave out; counted as dropped.
+        progress: called after each file.
+
+    Raises:
+        DatasetError: no such folder, no MIDI files, nothing usable, or ``out`` exists.
+
+    """
+    folder, out = Path(folder), Path(out)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder; give the folder that holds the MIDI files")
+    if out.exists():
+        raise DatasetError(f"{out} exists already; remove it or choose another --out")
+    names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
+    if not names:
+        raise DatasetError(f"{folder} has no .mid or .midi files, also not in its sub-folders")
+    results = []
+    for result in _tokenise_all(folder, names, exclude, jobs):
+        results.append(result)
+        if progress is not None:
+            progress(len(results), len(names))
+    kept = [result for result in results if result.piece is not None]
+    dropped = Counter(result.reason for result in results if result.piece is None)
+    if not kept:
+        reasons = "; ".join(f"{reason}: {count}" for reason, count in dropped.most_common(3))
+        raise DatasetError(f"none of the {len(names)} files in {folder} can be used ({reasons})")
+    splits = _split(folder, kept)
+    tokenizer = PianoTokenizer()
+    header = _header(tokenizer, splits, dropped, len(names), (context_bars, completion_bars, step))
+    write_pieces(out, splits, header, tokenizer)
+    lost: Counter[str] = Counter()
+    for result in kept:
+        lost.update(dict(result.lost))
+    examples = {reason: [r.name for r in results if r.reason == reason][:3] for reason in dropped}
+    return PrepareReport(len(names), header.pieces, dict(dropped), examples, dict(lost))
+
+
+def _tokenise_all(folder: Path, names: list[str], exclude: tuple[str, ...], jobs: int | None) -> Iterator[_Result]:
+    wanted = [name for name in names if Path(name).parts[0] not in exclude]
+    for name in sorted(set(names) - set(wanted)):
+        yield _Result(name, reason=f"in the excluded folder {Path(name).parts[0]}")
+    n_jobs = jobs or os.cpu_count() or 1
+    if n_jobs == 1:
+        yield from (_tokenise(folder, name) for name in wanted)
+        return
+    with ProcessPoolExecutor(n_jobs) as pool:
+        yield from pool.map(_tokenise, [folder] * len(wanted), wanted, chunksize=8)
+
+
+_tokenizer: PianoTokenizer | None = None
+
+
+def _tokenise(folder: Path, name: str) -> _Result:
+    global _tokenizer
+    _tokenizer = _tokenizer or PianoTokenizer()
+    try:
+        piece, report = tokenise_piece(read_midi(folder / name), _tokenizer, name=name, work_id=name)
+    except MidiError as error:
+        return _Result(name, reason=str(error).removeprefix(f"{folder / name}: "))
+    if piece.n_bars < MIN_BARS:
+        return _Result(name, reason=f"fewer than {MIN_BARS} bars")
+    notes = read_notes(piece.views["full"].ids[2:], _tokenizer.vocabulary)
+    lost = (
+        ("outside the piano", report.outside_piano),
+        ("longer than 12 quarters, clipped", report.clipped_durations),
+        ("struck twice at once, merged", report.duplicates),
+    )
+    return _Result(name, piece, turns(notes.onset, notes.pitch), lost=lost)
+
+
+def _split(folder: Path, kept: list[_Result]) -> dict[str, list[TokenPiece]]:
+    manifest = _read_manifest(folder)
+    groups = group_works([result.turns for result in kept]) if not manifest else []
+    splits: dict[str, list[TokenPiece]] = {"train": [], "valid": []}
+    for index, result in enumerate(kept):
+        assert result.piece is not None
+        if manifest:
+            work_id, split = manifest.get(result.name, (result.name, ""))
+            split = split if split in splits else draw_split(work_id, _VALID_SHARE)
+        else:
+            work_id = kept[groups[index]].name
+            split = draw_split(work_id, _VALID_SHARE)
+        piece = result.piece
+        splits[split].append(
+            TokenPiece(piece.name, work_id, piece.views, piece.key_sharps, piece.is_expressive, piece.has_voice)
+        )
+    if not splits["train"] or (not splits["valid"] and len({p.work_id for p in splits["train"]}) > 1):
+        _move_one_work(splits)
+    return splits
+
+
+def _move_one_work(splits: dict[str, list[TokenPiece]]) -> None:
+    """Give an empty side of the split one whole work of the other; training comes first."""
+    empty, full = ("train", "valid") if not splits["train"] else ("valid", "train")
+    work = sorted({piece.work_id for piece in splits[full]})[-1]
+    splits[empty] = [piece for piece in splits[full] if piece.work_id == work]
+    splits[full] = [piece for piece in splits[full] if piece.work_id != work]
+
+
+def _read_manifest(folder: Path) -> dict[str, tuple[str, str]]:
+    path = folder / "manifest.csv"
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if rows and not {"path", "work_id", "split"} <= rows[0].keys():
+        return {}
+    return {row["path"]: (row["work_id"], row["split"]) for row in rows}
+
+
+def _header(
+    tokenizer: PianoTokenizer,
+    splits: dict[str, list[TokenPiece]],
+    dropped: Counter[str],
+    n_files: int,
+    windows: tuple[int, int, int],
+) -> Header:
+    pitches = np.asarray(tokenizer.vocabulary.kinds == "Pitch")
+    return Header(
+        tokenizer.vocabulary.fingerprint,
+        *windows,
+        files=n_files,
+        dropped=dict(dropped),
+        pieces={split: len(pieces) for split, pieces in splits.items()},
+        bars={split: sum(p.n_bars for p in pieces) for split, pieces in splits.items()},
+        notes={split: sum(int(pitches[p.views["full"].ids].sum()) for p in ps) for split, ps in splits.items()},
+        tokens={split: sum(len(p.views["full"].ids) for p in pieces) for split, pieces in splits.items()},
+    )

@@ -1,0 +1,177 @@
+"""A prepared dataset on disk: pieces as Arrow (memory-mapped), a header beside them.
+
+    DATASET/
+      header.json    format version, vocabulary fingerprint, window settings, counts, what was dropped and why
+      tokenizer.json the vocabulary
+      train/ valid/  Arrow (Hugging Face datasets), one row a piece
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pianomuse.data.pieces import VIEWS, TokenPiece, make_view
+from pianomuse.errors import DatasetError
+from pianomuse.tokens.tokenizer import PianoTokenizer
+from pianomuse.tokens.vocabulary import require_same
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+FORMAT = 1
+SPLITS = ("train", "valid")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a prepared dataset says of itself."""
+
+    vocabulary: str
+    context_bars: int
+    completion_bars: int
+    step: int
+    files: int
+    dropped: dict[str, int]
+    pieces: dict[str, int]
+    bars: dict[str, int]
+    notes: dict[str, int]
+    tokens: dict[str, int]
+    format: int = FORMAT
+
+
+def write_pieces(
+    folder: Path, pieces: Mapping[str, Iterable[TokenPiece]], header: Header, tokenizer: PianoTokenizer
+) -> None:
+    """Write a dataset folder; it appears whole or not at all.
+
+    Args:
+        folder: must not exist yet.
+        pieces: pieces of each split.
+        header: goes beside them.
+        tokenizer: its vocabulary is saved with the data.
+
+    """
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    aside = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    for split, members in pieces.items():
+        rows = [_row(piece) for piece in members]
+        columns = {key: [row[key] for row in rows] for key in _features()}
+        Dataset.from_dict(columns, features=_features()).save_to_disk(str(aside / split))
+    (aside / "header.json").write_text(json.dumps(asdict(header), indent=2), encoding="utf-8")
+    tokenizer.save(aside / "tokenizer.json")
+    aside.rename(folder)
+
+
+class PieceStore:
+    """Read the pieces of one split of a prepared dataset, from disk as they are asked for."""
+
+    def __init__(self, folder: str | Path, split: str) -> None:
+        self.folder = Path(folder)
+        self.header = read_header(self.folder)
+        self.tokenizer = PianoTokenizer()
+        require_same(self.header.vocabulary, self.tokenizer.vocabulary.fingerprint, f"the dataset {self.folder}")
+        self._rows = _open(self.folder / split)
+
+    def __len__(self) -> int:
+        """Return the number of pieces."""
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> TokenPiece:
+        """Return a piece."""
+        row = self._rows[index]
+        views = {
+            view: make_view(np.asarray(row[view], dtype=np.int32), self.tokenizer)
+            for view in VIEWS
+            if len(row[view])
+        }
+        return TokenPiece(
+            row["name"],
+            row["work_id"],
+            views,
+            np.asarray(row["key_sharps"], dtype=np.int8),
+            is_expressive=row["is_expressive"],
+            has_voice=row["has_voice"],
+        )
+
+    def __iter__(self) -> Iterator[TokenPiece]:
+        """Go through all pieces."""
+        return (self[index] for index in range(len(self)))
+
+    def lengths(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return the number of tokens of each piece: int64 [n]."""
+        return np.asarray(self._rows["n_tokens"], dtype=np.int64)
+
+    def names(self) -> list[str]:
+        """Return the names of the pieces."""
+        return list(self._rows["name"])
+
+
+def read_header(folder: str | Path) -> Header:
+    """Read what a dataset says of itself.
+
+    Raises:
+        DatasetError: no dataset, damaged, or another format version.
+
+    """
+    path = Path(folder) / "header.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document.get("format") != FORMAT:
+            raise DatasetError(f"{folder}: dataset format {document.get('format')}, this version reads {FORMAT}; "
+                               "run `pianomuse prepare` again")
+        return Header(**document)
+    except OSError:
+        raise DatasetError(f"{folder} is no prepared dataset (no header.json); make one with "
+                           f"`pianomuse prepare MIDI_DIR --out {folder}`") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{path} is damaged ({error}); run `pianomuse prepare` again") from None
+
+
+def _open(folder: Path) -> Dataset:
+    from datasets import load_from_disk
+
+    try:
+        return load_from_disk(str(folder))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{folder} cannot be read ({error}); run `pianomuse prepare` again") from None
+
+
+def _features() -> Any:
+    from datasets import Features, Sequence, Value
+
+    return Features(
+        {
+            "name": Value("string"),
+            "work_id": Value("string"),
+            "is_expressive": Value("bool"),
+            "has_voice": Value("bool"),
+            "n_tokens": Value("int64"),
+            "key_sharps": Sequence(Value("int8")),
+            **{view: Sequence(Value("uint16")) for view in VIEWS},
+        }
+    )
+
+
+def _row(piece: TokenPiece) -> dict[str, Any]:
+    empty = np.zeros(0, dtype=np.uint16)
+    views = {view: piece.views[view].ids.astype(np.uint16) if view in piece.views else empty for view in VIEWS}
+    return {
+        "name": piece.name,
+        "work_id": piece.work_id,
+        "is_expressive": piece.is_expressive,
+        "has_voice": piece.has_voice,
+        "n_tokens": len(views["full"]),
+        "key_sharps": piece.key_sharps,
+        **views,
+    }
