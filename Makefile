@@ -1,0 +1,40 @@
+# Everything here starts from a bare machine with Python 3.11+ and make; no environment needs to be activated.
+# On Windows, or without make: the same as plain commands is in README.md.
+
+VENV := .venv
+BIN := $(VENV)/bin
+CANDIDATES := python3.12 python3.13 python3.11 python3.14 python3 python
+IS_SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(IS_SUITABLE)' 2>/dev/null && echo $$p && break; done)
+PYTEST_ARGS ?=
+
+.PHONY: help demo test lint types compose develop clean
+
+help:
+	@echo "make demo     complete three bundled pieces and say where to listen"
+	@echo "make test     run the tests (installs PyTorch)"
+	@echo "make lint     check style and layout (ruff)"
+	@echo "make types    check the types (mypy --strict)"
+	@echo "make clean    remove the environments and what tools left behind"
+
+demo: compose
+	@$(BIN)/python scripts/demo.py
+
+test: develop
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@echo "Go on with: $(BIN)/pianomuse complete examples/waltz-pickup.mid --bars 4 --candidates 3 --seed 1"
+
+lint: develop
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: develop
+	@$(BIN)/mypy
+
+compose develop:
+	@test -n "$(PYTHON)" || { echo "PianoMuse needs Python 3.11 or newer, and none was found. Install it" \
+		"(https://www.python.org/downloads/) or name it: make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" scripts/setup_env.py $@ --venv $(VENV)
+
+clean:
+	rm -rf $(VENV) $(VENV)-compose build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
