@@ -123,15 +123,18 @@ def find_parts(file: EventFile, paired: list[ChunkParts]) -> tuple[TrackInfo, ..
     )
 
 
-def sustain_channels(tracks: tuple[TrackInfo, ...]) -> tuple[set[int], set[tuple[int, int]]]:
-    """Return the channels the piano parts sound on, and the (chunk, channel) pairs there that are no piano."""
-    channels = {track.channel for track in tracks if track.role in PIANO_ROLES}
-    return channels, {(track.index, track.channel) for track in tracks if track.role not in PIANO_ROLES}
-
-
 def is_sustain(raw: bytes) -> bool:
     """Tell whether an event is the sustain pedal (controller 64)."""
     return raw[0] & 0xF0 == CONTROL and raw[1] == SUSTAIN
+
+
+def is_piano_pedal(tracks: tuple[TrackInfo, ...], index: int, raw: bytes) -> bool:
+    """Tell whether an event of chunk `index` is the piano's pedal, which may stand in a chunk without notes."""
+    if not is_sustain(raw):
+        return False
+    channel = raw[0] & 0x0F
+    roles = {track.index: track.role in PIANO_ROLES for track in tracks if track.channel == channel}
+    return roles.get(index, any(roles.values()))
 
 
 def decode_text(payload: bytes) -> str:

@@ -35,9 +35,8 @@ from pianomuse.midi.parts import (
     ChunkParts,
     TrackInfo,
     find_parts,
-    is_sustain,
+    is_piano_pedal,
     pair_notes,
-    sustain_channels,
 )
 
 MAX_NOTES = 200_000
@@ -164,22 +163,18 @@ def _pedals(
     file: EventFile, paired: list[ChunkParts], tracks: tuple[TrackInfo, ...], notes: Columns
 ) -> dict[str, NDArray[np.int32]]:
     """Return where the pedal of any piano channel is down; one never released ends with the music."""
-    channels, not_piano = sustain_channels(tracks)
-    moves = (
-        sorted(
-            (tick, order, raw[0] & 0x0F, raw[2] >= 64)
-            for order, (chunk, parts) in enumerate(zip(file.chunks, paired, strict=True))
-            for tick, raw in (chunk.events[index] for index in parts.others)
-            if is_sustain(raw) and raw[0] & 0x0F in channels and (order, raw[0] & 0x0F) not in not_piano
-        )
-        if channels
-        else []
-    )
+    moves = [
+        (tick, raw[0] & 0x0F, raw[2] >= 64)
+        for order, (chunk, parts) in enumerate(zip(file.chunks, paired, strict=True))
+        for tick, raw in (chunk.events[index] for index in parts.others)
+        if is_piano_pedal(tracks, order, raw)
+    ]
+    moves.sort(key=lambda move: move[0])
     music_end = int((notes["time"] + notes["duration"]).max())
     down: set[int] = set()
     spans: list[tuple[int, int]] = []
     since = 0
-    for tick, _, channel, is_down in moves:
+    for tick, channel, is_down in moves:
         was_down = bool(down)
         if is_down:
             down.add(channel)

@@ -1,0 +1,87 @@
+"""New notes and pedal on their way into a file: what they are, whether they fit, and the events they become.
+
+At one tick, ends of new notes come before the composer's events and everything else new comes after them, so that a
+key let go and struck again at the same tick sounds twice, and new notes find the programs that tick 0 sets.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pianomuse.errors import RequestError
+from pianomuse.midi.events import CONTROL, NOTE_OFF, NOTE_ON, SUSTAIN, Event
+from pianomuse.midi.parts import PIANO_ROLES
+from pianomuse.midi.read import Piece
+
+# where an event goes among others of its tick
+ENDS, STAYS, PEDALS, STARTS, LAST = range(5)
+
+Row = tuple[int, int, bytes]  # tick, place within the tick, event
+
+
+@dataclass(frozen=True)
+class NewNote:
+    """A note to be written; `track` is an index into `Piece.tracks`, whose chunk and channel receive it."""
+
+    tick: int
+    duration_ticks: int
+    pitch: int
+    velocity: int
+    track: int
+
+
+@dataclass(frozen=True)
+class NewPedal:
+    """A position of the sustain pedal to be written (0-127, down from 64 on); `track` as in NewNote."""
+
+    tick: int
+    value: int
+    track: int
+
+
+def check_additions(
+    piece: Piece, from_tick: int, to_tick: int, notes: Sequence[NewNote], pedals: Sequence[NewPedal]
+) -> None:
+    """Raise RequestError unless the span is one and everything new starts inside it on a piano track."""
+    if not 0 <= from_tick < to_tick:
+        raise RequestError(f"The span from tick {from_tick} to {to_tick} is empty: end it after it begins.")
+    pianos = {i for i, track in enumerate(piece.tracks) if track.role in PIANO_ROLES}
+    fits = [1 <= note.velocity <= 127 and 0 <= note.pitch <= 127 for note in notes]
+    fits += [0 <= pedal.value <= 127 for pedal in pedals]
+    places = [(event.tick, event.track) for events in (notes, pedals) for event in events]
+    for (tick, track), is_sound in zip(places, fits, strict=True):
+        if track not in pianos:
+            raise RequestError(f"Track {track} of the file is not piano: choose one of {sorted(pianos)}.")
+        if not is_sound:
+            raise RequestError(f"A new event at tick {tick} has a value outside of MIDI's 0 to 127.")
+        if not from_tick <= tick < to_tick:
+            raise RequestError(f"A new event at tick {tick} lies outside of the new bars ({from_tick} to {to_tick}).")
+
+
+def new_rows(
+    piece: Piece,
+    notes: Sequence[NewNote],
+    pedals: Sequence[NewPedal],
+    pressed: Iterable[int] = (),
+    press_tick: int = 0,
+) -> dict[int, list[Row]]:
+    """Spell new notes and pedals as events, by chunk; notes on `pressed` channels end at `press_tick` at the latest."""
+    rows: defaultdict[int, list[Row]] = defaultdict(list)
+    for note in notes:
+        track = piece.tracks[note.track]
+        end = note.tick + max(note.duration_ticks, 1)
+        if track.channel in pressed and note.tick < press_tick:
+            end = min(end, press_tick)
+        rows[track.index].append((note.tick, STARTS, bytes((NOTE_ON | track.channel, note.pitch, note.velocity))))
+        rows[track.index].append((end, ENDS, bytes((NOTE_OFF | track.channel, note.pitch, 64))))
+    for pedal in pedals:
+        track = piece.tracks[pedal.track]
+        rows[track.index].append((pedal.tick, PEDALS, bytes((CONTROL | track.channel, SUSTAIN, pedal.value))))
+    return rows
+
+
+def in_order(rows: Iterable[Row]) -> list[Event]:
+    """Sort rows into events; those of one tick and place keep their order."""
+    return [(tick, raw) for tick, _, raw in sorted(rows, key=lambda row: row[:2])]
