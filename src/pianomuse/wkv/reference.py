@@ -23,8 +23,9 @@ def wkv7(
     r_, k, v, a, b = (tensor.to(dtype) for tensor in (r, k, v, a, b))
     S = r_.new_zeros(B, H, N, N) if state is None else state.to(dtype)
     y = []
-    for t in range(T):
-        u = S @ a[:, t, :, :, None]  # [B, H, N(value), 1]
-        S = S * w[:, t, :, None, :] + u * b[:, t, :, None, :] + v[:, t, :, :, None] * k[:, t, :, None, :]
-        y.append((S @ r_[:, t, :, :, None])[..., 0])
+    with torch.autocast(r.device.type, enabled=False):  # it would round the products to half precision
+        for t in range(T):
+            u = S @ a[:, t, :, :, None]  # [B, H, N(value), 1]
+            S = S * w[:, t, :, None, :] + u * b[:, t, :, None, :] + v[:, t, :, :, None] * k[:, t, :, None, :]
+            y.append((S @ r_[:, t, :, :, None])[..., 0])
     return torch.stack(y, dim=1).to(r.dtype), S
