@@ -1,0 +1,83 @@
+"""The bundled openings are what examples/README.md says they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pianomuse.midi.read import Piece, read_midi
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+NAMES = (
+    "finished-phrase", "broken-off-on-beat-3", "right-hand", "waltz-pickup", "expressive-pedal", "gap-of-four-bars",
+)  # fmt: skip
+
+
+def read(name: str) -> Piece:
+    return read_midi(EXAMPLES / f"{name}.mid")
+
+
+def in_quarters(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
+    notes = piece.score.tracks[0].notes.numpy()
+    onsets = notes["time"] / piece.grid.ticks_per_quarter
+    return onsets, onsets + notes["duration"] / piece.grid.ticks_per_quarter
+
+
+def test_every_file_is_listed_and_small() -> None:
+    table = (EXAMPLES / "README.md").read_text("utf-8")
+    assert sorted(path.stem for path in EXAMPLES.glob("*.mid")) == sorted(NAMES)
+    for name in NAMES:
+        assert f"| `{name}.mid` |" in table
+        assert (EXAMPLES / f"{name}.mid").stat().st_size < 3000
+
+
+@pytest.mark.parametrize(
+    ("name", "n_bars", "metre", "roles"),
+    [
+        ("finished-phrase", 8, (2, 4), ("right", "left")),
+        ("broken-off-on-beat-3", 6, (4, 4), ("right", "left")),
+        ("right-hand", 9, (2, 2), ("right",)),
+        ("waltz-pickup", 17, (3, 8), ("right", "left")),
+        ("expressive-pedal", 16, (3, 4), ("piano",)),
+        ("gap-of-four-bars", 20, (6, 8), ("right", "left")),
+    ],
+)
+def test_bars_metre_and_tracks(name: str, n_bars: int, metre: tuple[int, int], roles: tuple[str, ...]) -> None:
+    piece = read(name)
+    assert piece.grid.n_bars == n_bars
+    assert set(piece.grid.metres) == {metre}
+    assert tuple(track.role for track in piece.tracks) == roles
+
+
+def test_the_finished_phrase_fills_its_last_bar() -> None:
+    _, ends = in_quarters(read("finished-phrase"))
+    assert ends.max() == 8 * 2
+
+
+def test_the_broken_bar_stops_where_beat_3_begins() -> None:
+    onsets, ends = in_quarters(read("broken-off-on-beat-3"))
+    assert ends.max() == 5 * 4 + 2
+    assert onsets.max() >= 5 * 4 + 1
+
+
+def test_the_waltz_begins_with_a_pickup() -> None:
+    onsets, _ = in_quarters(read("waltz-pickup"))
+    assert onsets.min() == 1.0  # the last eighth of a bar of three
+
+
+def test_the_performance_has_dynamics_timing_and_pedal() -> None:
+    piece = read("expressive-pedal")
+    notes = piece.score.tracks[0].notes.numpy()
+    assert len(np.unique(notes["velocity"])) > 20
+    off_the_score = np.abs(notes["time"] - np.round(notes["time"] / 480) * 480)
+    assert 3 < off_the_score.mean() < 40
+    assert len(piece.score.tracks[0].pedals) == 16
+
+
+def test_the_gap_is_four_empty_bars_between_music() -> None:
+    piece = read("gap-of-four-bars")
+    onsets, _ = in_quarters(piece)
+    bars = set((onsets // 3).astype(int).tolist())
+    assert set(range(20)) - bars == {8, 9, 10, 11}
