@@ -10,8 +10,8 @@ stand in the corner.
 
     ideas_picture(rows, *, title="", width=1600, theme=LIGHT) -> PIL.Image.Image
 
-The page draws its rows one by one: `frame_of(rows)` fixes the scale, `row_picture(row, frame, theme)` draws one row
-and `frame.x_of(row, tick)` says where a tick is in it.
+The page draws its rows one by one: `frame_of(rows)` fixes the scale, `row_picture(row, frame, theme)` draws one row,
+`legend_picture(rows, frame, theme)` what the colours mean, and `frame.x_of(row, tick)` says where a tick is in a row.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from functools import lru_cache
 from PIL import Image, ImageDraw, ImageFont
 
 from pianomuse.errors import RequestError
-from pianomuse.render.rows import IdeaRow, RollNote
+from pianomuse.render.rows import Hand, IdeaRow, RollNote
 from pianomuse.render.theme import LIGHT, Colour, Theme
 
 MARGIN = 20  # pixels around everything
@@ -32,6 +32,7 @@ KEYBOARD = 62  # width of the keyboard at the left
 HEADER = 66  # reason, corner and bar numbers above a roll
 PEDAL_LANE = 16  # below a roll
 ROW_GAP = 14
+LEGEND = 36  # the line at the bottom
 TITLE, LABEL, SMALL = 24, 18, 15  # font sizes
 MIN_BAR = 64  # a bar is never narrower; with more than 24 bars the picture grows wider than asked
 MIN_KEY, MAX_KEY = 5, 12  # height of a semitone
@@ -81,12 +82,12 @@ def ideas_picture(rows: Sequence[IdeaRow], *, title: str = "", width: int = 1600
     """
     frame = frame_of(rows, width)
     top = MARGIN + (TITLE + 18 if drawable(title) else 0)
-    image = Image.new("RGB", (frame.width, top + len(rows) * frame.row_height + LABEL + MARGIN), theme.background)
+    image = Image.new("RGB", (frame.width, top + len(rows) * frame.row_height + LEGEND), theme.background)
     draw = ImageDraw.Draw(image)
     _text(draw, (MARGIN, MARGIN), title, TITLE, theme.text, bold=True)
     for i, row in enumerate(rows):
         image.paste(row_picture(row, frame, theme), (0, top + i * frame.row_height))
-    _legend(draw, image.height - LABEL - MARGIN, rows, frame, theme)
+    image.paste(legend_picture(rows, frame, theme), (0, image.height - LEGEND))
     return image
 
 
@@ -123,6 +124,27 @@ def row_picture(row: IdeaRow, frame: Frame, theme: Theme = LIGHT) -> Image.Image
         _note(draw, note, row, frame, theme)
     _idea_edges(draw, row, frame, theme)
     _header(draw, row, frame, theme)
+    return image
+
+
+def legend_picture(rows: Sequence[IdeaRow], frame: Frame, theme: Theme = LIGHT) -> Image.Image:
+    """Draw one line that explains the colours that occur in the rows."""
+    image = Image.new("RGB", (frame.width, LEGEND), theme.background)
+    draw = ImageDraw.Draw(image)
+    x = float(MARGIN + KEYBOARD)
+    hands = {note.hand for row in rows for note in row.notes}
+    names: tuple[tuple[Hand, str], ...] = (("right", "right hand"), ("left", "left hand"), ("", "notes"))
+    for hand, name in names:
+        if hand in hands:
+            for velocity in (32, 56, 80, 104):
+                draw.rectangle((x, 4, x + 15, 14), fill=theme.note(hand, velocity))
+                x += 16
+            x = _text(draw, (x + 8, 0), f"{name}, soft to loud", SMALL, theme.muted) + 32
+    if any(row.pedals for row in rows):
+        draw.rectangle((x, 6, x + 40, 11), fill=theme.pedal)
+        x = _text(draw, (x + 48, 0), "pedal", SMALL, theme.muted) + 32
+    draw.rectangle((x, 2, x + 24, 16), fill=theme.idea, outline=theme.accent)
+    _text(draw, (x + 32, 0), "new bars", SMALL, theme.muted)
     return image
 
 
@@ -220,23 +242,6 @@ def _header(draw: ImageDraw.ImageDraw, row: IdeaRow, frame: Frame, theme: Theme)
             is_new = row.from_tick < row.bar_lines[i + 1] and tick < row.to_tick
             colour = theme.accent if is_new else theme.muted
             _text(draw, (frame.x_of(row, tick) + 4, HEADER - 29), str(row.first_bar + i), LABEL, colour)
-
-
-def _legend(draw: ImageDraw.ImageDraw, y: int, rows: Sequence[IdeaRow], frame: Frame, theme: Theme) -> None:
-    """Explain the colours that occur, in one line at the bottom."""
-    x = float(MARGIN + KEYBOARD)
-    hands = {note.hand for row in rows for note in row.notes}
-    for hand, name in (("right", "right hand"), ("left", "left hand"), ("", "notes")):
-        if hand in hands:
-            for velocity in (32, 56, 80, 104):
-                draw.rectangle((x, y + 4, x + 15, y + 14), fill=theme.note(hand, velocity))  # type: ignore[arg-type]
-                x += 16
-            x = _text(draw, (x + 8, y), f"{name}, soft to loud", SMALL, theme.muted) + 32
-    if any(row.pedals for row in rows):
-        draw.rectangle((x, y + 6, x + 40, y + 11), fill=theme.pedal)
-        x = _text(draw, (x + 48, y), "pedal", SMALL, theme.muted) + 32
-    draw.rectangle((x, y + 2, x + 24, y + 16), fill=theme.idea, outline=theme.accent)
-    _text(draw, (x + 32, y), "new bars", SMALL, theme.muted)
 
 
 @lru_cache(maxsize=8)
