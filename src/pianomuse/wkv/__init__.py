@@ -26,7 +26,7 @@ from pianomuse.errors import ConfigError
 __all__ = ["BACKENDS", "available_backends", "choose_backend", "wkv7"]
 
 BACKENDS = ("reference", "chunked", "cpu")
-SHORT_STEPS = 16  # up to here a call is too small to pay for the chunk form's set-up
+LOWEST_LOG_DECAY = -1.0  # the chunk form divides by the decay of 32 steps: e**32 is far inside float32
 
 Operator = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 _logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def wkv7(
     Args:
         r: [B, T, H, N] in float32, bfloat16 or float16 (`reference` also takes float64), like `k`, `v`, `a`, `b`.
         log_decay: [B, T, H, N], the logarithm of the decay. RWKV-7 keeps it in [-0.6065307, 0]; `reference` takes
-            any number <= 0, the others rely on at least -5 * 16 / T' over every T' <= 64 steps in a row.
+            any number <= 0, the others rely on [-1, 0] (checked where autograd's anomaly detection is on).
         state: [B, H, N(value), N(key)] before the first step; zeros without it.
         backend: a name out of `BACKENDS`; the fastest that runs here without it. A named backend never falls back.
 
@@ -71,6 +71,8 @@ def wkv7(
     reason = _why_not(name, r.device.type, r.dtype)
     if reason:
         raise ConfigError(f"wkv backend {name!r} cannot run here: {reason}")
+    if torch.is_anomaly_enabled() and name != "reference":
+        _check_decay(log_decay)
     return _operator(name)(r, log_decay, k, v, a, b, state)
 
 
@@ -147,3 +149,12 @@ def _check_state(r: Tensor, state: Tensor | None) -> None:
         raise ConfigError(f"wkv7: state is on {state.device}, r on {r.device}; move them to one device")
     if not state.is_floating_point():
         raise ConfigError(f"wkv7: state is {state.dtype}; give float32")
+
+
+def _check_decay(log_decay: Tensor) -> None:
+    low, high = float(log_decay.min()), float(log_decay.max())
+    if not LOWEST_LOG_DECAY <= low <= high <= 0.0:
+        raise ConfigError(
+            f"wkv7: log_decay lies in [{low:g}, {high:g}]; the fast backends take [{LOWEST_LOG_DECAY:g}, 0], "
+            "RWKV-7 gives -0.6065307 * sigmoid(..); use backend='reference' for others"
+        )
