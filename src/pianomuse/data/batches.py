@@ -30,7 +30,9 @@ class BatchSettings:
     max_tokens: int = field(default=1024, metadata={"help": "longest example, in tokens", "min": 32})
     seed: int = field(default=0, metadata={"help": "seed of data order and augmentation"})
     augment: bool = field(default=True, metadata={"help": "transpose, change tempo and loudness at random"})
-    loss_on: str = field(default="all", metadata={"help": "all tokens, or completion only", "choices": ("all", "completion")})
+    loss_on: str = field(
+        default="all", metadata={"help": "all tokens, or completion only", "choices": ("all", "completion")}
+    )
     length_power: float = field(
         default=0.7, metadata={"help": "a piece is drawn in proportion to its length to this power"}
     )

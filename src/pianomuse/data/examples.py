@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.data.pieces import UNKNOWN_KEY, TokenPiece, View
+from pianomuse.errors import DatasetError
 from pianomuse.tokens.notes import (
     density_bin,
     key_of_signature,
@@ -24,6 +25,8 @@ from pianomuse.tokens.notes import (
 )
 from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, PromptWriter, Wishes
 from pianomuse.tokens.vocabulary import GRID, MAX_BARS_TO_WRITE, Vocabulary
+
+_ATTEMPTS = 16
 
 
 @dataclass(frozen=True)
@@ -74,20 +77,19 @@ class ExampleMaker:
         if "melody" in piece.views:
             kinds += [(self.mix.melody, self.melody), (self.mix.accompany, self.accompany)]
         shares = np.array([share for share, _ in kinds])
-        for choice in rng.choice(len(kinds), size=4, p=shares / shares.sum()):
+        # A kind that does not fit gives way to continuation, and a place with a bar too full to another place.
+        for attempt in range(_ATTEMPTS):
+            choice = int(rng.choice(len(kinds), p=shares / shares.sum())) if attempt < _ATTEMPTS // 2 else 0
             example = kinds[choice][1](piece, rng)
             if example is not None:
                 return example
-        example = self.continuation(piece, rng)
-        if example is None:
-            raise ValueError(f"{piece.name}: a piece of {piece.n_bars} bars gives no example")
-        return example
+        raise DatasetError(f"{piece.name}: no bar of it fits into {self.max_tokens} tokens; raise max_tokens")
 
     def continuation(self, piece: TokenPiece, rng: np.random.Generator) -> Example | None:
         """All bars before, then the next ones; songs now and then without their voice."""
         view = piece.views["rest" if piece.has_voice and rng.random() < 0.5 else "full"]
         end = self._draw_end(view, rng)
-        caret = end - self._draw_n_bars(rng, end)
+        caret = self._draw_caret(view, end, rng)
         context = self._context(view, caret, self._room(view, caret, end), rng)
         wishes = self._wishes(piece, view, caret, end, "Continue", rng)
         return self._finish(self.prompt.continuation(*context, wishes), view.cut(caret, end))
@@ -96,7 +98,7 @@ class ExampleMaker:
         """The melody alone, continued as a melody."""
         view = piece.views["melody"]
         end = self._draw_end(view, rng)
-        caret = end - self._draw_n_bars(rng, end)
+        caret = self._draw_caret(view, end, rng)
         context = self._context(view, caret, self._room(view, caret, end), rng)
         wishes = self._wishes(piece, view, caret, end, "Melody", rng)
         return self._finish(self.prompt.continuation(*context, wishes), view.cut(caret, end))
@@ -108,7 +110,7 @@ class ExampleMaker:
         if n_bars < 3:
             return None
         first = int(rng.integers(1, n_bars - 1))
-        last = min(first + self._draw_n_bars(rng, 8), n_bars - 1)
+        last = min(first + self._draw_n_bars(rng), first + 8, n_bars - 1)
         stop = min(last + int(rng.integers(1, MAX_SUFFIX_BARS + 1)), n_bars)
         while stop > last + 1 and view.length(first, stop) > self.max_tokens // 2:
             stop -= 1
@@ -133,7 +135,7 @@ class ExampleMaker:
     ) -> Example | None:
         full, answer, heard = piece.views["full"], piece.views[wanted], piece.views[given]
         end = self._draw_end(full, rng)
-        caret = end - self._draw_n_bars(rng, end)
+        caret = self._draw_caret(full, end, rng)
         if answer.length(caret, end) + heard.length(caret, end) > self.max_tokens // 2:
             return None
         room = self.max_tokens - answer.length(caret, end) - heard.length(caret, end) - 24
@@ -155,10 +157,14 @@ class ExampleMaker:
             fits = 2
         return int(rng.integers(min(max(fits, 2), view.n_bars), view.n_bars + 1))
 
-    def _draw_n_bars(self, rng: np.random.Generator, most: int) -> int:
+    def _draw_caret(self, view: View, end: int, rng: np.random.Generator) -> int:
+        """Draw the bar the answer begins with, so that the answer takes at most half of the tokens."""
+        shortest = int(np.searchsorted(view.bars, view.bars[end] - self.max_tokens // 2))
+        return min(max(end - self._draw_n_bars(rng), shortest, 0), end - 1)
+
+    def _draw_n_bars(self, rng: np.random.Generator) -> int:
         """Draw how many bars are to be written: 1 … 32, mostly few."""
-        n_bars = int(np.exp(rng.uniform(0.0, np.log(MAX_BARS_TO_WRITE + 1))))
-        return int(np.clip(n_bars, 1, max(most, 1)))
+        return int(np.exp(rng.uniform(0.0, np.log(MAX_BARS_TO_WRITE + 1))))
 
     def _room(self, view: View, first: int, end: int) -> int:
         return self.max_tokens - view.length(first, end) - 24

@@ -1,9 +1,9 @@
 """A prepared dataset on disk: pieces as Arrow (memory-mapped), a header beside them.
 
-    DATASET/
-      header.json    format version, vocabulary fingerprint, window settings, counts, what was dropped and why
-      tokenizer.json the vocabulary
-      train/ valid/  Arrow (Hugging Face datasets), one row a piece
+DATASET/
+  header.json    format version, vocabulary fingerprint, window settings, counts, what was dropped and why
+  tokenizer.json the vocabulary
+  train/ valid/  Arrow (Hugging Face datasets), one row a piece
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ class PieceStore:
         """Return a piece."""
         row = self._rows[index]
         views = {
-            view: make_view(np.asarray(row[view], dtype=np.int32), self.tokenizer)
-            for view in VIEWS
-            if len(row[view])
+            view: make_view(np.asarray(row[view], dtype=np.int32), self.tokenizer) for view in VIEWS if len(row[view])
         }
         return TokenPiece(
             row["name"],
@@ -128,12 +126,16 @@ def read_header(folder: str | Path) -> Header:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document.get("format") != FORMAT:
-            raise DatasetError(f"{folder}: dataset format {document.get('format')}, this version reads {FORMAT}; "
-                               "run `pianomuse prepare` again")
+            raise DatasetError(
+                f"{folder}: dataset format {document.get('format')}, this version reads {FORMAT}; "
+                "run `pianomuse prepare` again"
+            )
         return Header(**document)
     except OSError:
-        raise DatasetError(f"{folder} is no prepared dataset (no header.json); make one with "
-                           f"`pianomuse prepare MIDI_DIR --out {folder}`") from None
+        raise DatasetError(
+            f"{folder} is no prepared dataset (no header.json); make one with "
+            f"`pianomuse prepare MIDI_DIR --out {folder}`"
+        ) from None
     except (ValueError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path} is damaged ({error}); run `pianomuse prepare` again") from None
 

@@ -157,7 +157,7 @@ def _pedals(score: Score, scale: float, end: int) -> list[Pedal]:
     )
     pedals: list[Pedal] = []
     for start, stop in spans:
-        stop = min(stop, end)
+        stop = min(stop, end - 1)  # an event on the last bar line would open a bar of its own
         if pedals and start < pedals[-1].time + pedals[-1].duration:
             start = pedals[-1].time + pedals[-1].duration
         if stop > start:

@@ -95,8 +95,10 @@ class PianoTokenizer:
 
         """
         array = np.asarray(ids, dtype=np.int64).reshape(-1)
-        if len(array) and not (0 <= array.min() and array.max() < len(self.vocabulary)):
-            raise VocabularyError(f"token ids must be 0 … {len(self.vocabulary) - 1}; found {array.min()} … {array.max()}")
+        if len(array) and not (array.min() >= 0 and array.max() < len(self.vocabulary)):
+            raise VocabularyError(
+                f"token ids must be 0 … {len(self.vocabulary) - 1}; found {array.min()} … {array.max()}"
+            )
         score = self._remi.decode([array.tolist()])
         if not score.tracks:
             score.tracks = [Track(name="Piano")]
@@ -167,6 +169,6 @@ class PianoTokenizer:
 def _keep_before(score: Score, end: int) -> None:
     track = score.tracks[0]
     track.notes = [note for note in track.notes if note.time < end]
-    track.pedals = [pedal for pedal in track.pedals if pedal.time + pedal.duration <= end]
+    track.pedals = [pedal for pedal in track.pedals if pedal.time + pedal.duration < end]
     score.tempos = [tempo for tempo in score.tempos if tempo.time < end]
     score.time_signatures = [metre for metre in score.time_signatures if metre.time < end]
