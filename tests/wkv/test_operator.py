@@ -16,7 +16,7 @@ NAMES = ("y", "final_state", "dr", "dlog_decay", "dk", "dv", "da", "db", "dstate
 
 # Largest |x - exact| / |exact| (2-norm), for every backend, case, output and gradient alike. The exact value comes from
 # the same rounded inputs; what is left in half precision is the rounding of the result. Where the exact gradient is
-# (nearly) zero, as without a state before the first step, the error is measured against entries of size 1, the size of the inputs.
+# (nearly) zero, as without a state before the first step, the error is measured against entries of the inputs' size, 1.
 TOLERANCE = {torch.float32: 5e-6, torch.bfloat16: 5e-3, torch.float16: 1e-3}
 
 MAXIMAL_DECAY = -0.60653066
