@@ -131,7 +131,7 @@ def collate(examples: list[Example], targets: TargetMask, loss_on: str = "all") 
 def validation_batches(
     store: PieceStore, *, n_examples: int, max_tokens: int, batch_size: int = 8, mix: ExampleMix | None = None
 ) -> list[Batch]:
-    """Return the same validation batches every time: unshifted examples spread evenly over the pieces, sorted by length."""
+    """Return the same validation batches every time: unshifted examples from all pieces, sorted by length."""
     vocabulary = store.tokenizer.vocabulary
     maker, mask = ExampleMaker(vocabulary, max_tokens, mix), TargetMask(vocabulary)
     places = np.linspace(0, len(store) - 1, n_examples).round().astype(int)

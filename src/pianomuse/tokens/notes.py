@@ -40,7 +40,7 @@ def read_notes(ids: NDArray[np.int32], vocabulary: Vocabulary) -> TokenNotes:
     pitch = np.flatnonzero(kinds == "Pitch")
     bar_index = np.searchsorted(bars, pitch, side="right") - 1
     return TokenNotes(
-        onset=starts[bar_index] + values[last_position[pitch]],
+        onset=(starts[bar_index] + values[last_position[pitch]]).astype(np.int64),
         duration=values[pitch + 2].astype(np.int64),
         pitch=values[pitch].astype(np.int64),
         velocity=values[pitch + 1].astype(np.int64),

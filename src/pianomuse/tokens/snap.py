@@ -36,7 +36,8 @@ def is_played(score: Score) -> bool:
 def snap(score: Score) -> Score:
     """Return a copy of a Score whose onsets stand on the rhythm they were meant in; lengths change with them.
 
-    Notes keep their order in the list. Note ends are moved to the nearest 32nd or triplet that leaves the note at least a 32nd long; pedals stay.
+    Notes keep their order in the list. Note ends are moved to the nearest 32nd or triplet that leaves the note at least
+    a 32nd long; pedals stay.
     """
     out = score.copy()
     scale = GRID / score.ticks_per_quarter
@@ -79,7 +80,8 @@ def snap_onsets(onsets: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _onsets(score: Score) -> NDArray[np.float64]:
     parts = [track.notes.numpy()["time"] for track in score.tracks]
-    return np.concatenate(parts or [np.zeros(0)]) * (GRID / score.ticks_per_quarter)
+    onsets: NDArray[np.float64] = np.concatenate(parts or [np.zeros(0)]) * (GRID / score.ticks_per_quarter)
+    return onsets
 
 
 def _distance(onsets: NDArray[np.float64], step: int) -> NDArray[np.float64]:
