@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 CANDIDATES := python3.12 python3.13 python3.11 python3.14 python3 python
 IS_SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
-PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(IS_SUITABLE)' 2>/dev/null && echo $$p && break; done)
+ifndef PYTHON
+PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(IS_SUITABLE)' 2>/dev/null && echo $$p && break; done)
+endif
 PYTEST_ARGS ?=
 
 .PHONY: help demo test lint types compose develop clean
