@@ -123,14 +123,12 @@ def cut(score: Score, from_tick: int, to_tick: int) -> Score:
         (score.time_signatures, part.time_signatures),
         (score.key_signatures, part.key_signatures),
     ):
-        in_force = None
-        for event in sorted(source, key=lambda event: event.time):
-            if event.time <= from_tick:
-                in_force = event
-            elif event.time < to_tick:
-                target.append(event.shift_time(-from_tick))
-        if in_force is not None:
-            target.insert(0, in_force.shift_time(-in_force.time))
+        in_force = _in_force(source, from_tick)
+        inside = sorted((event for event in source if from_tick < event.time < to_tick), key=lambda event: event.time)
+        for event in (*([] if in_force is None else [in_force]), *inside):
+            moved = event.copy()  # symusic's own shift_time returns the event where it was (0.6.0)
+            moved.time = max(event.time - from_tick, 0)
+            target.append(moved)
     return part
 
 
@@ -210,22 +208,25 @@ def _lay(
     metres: list[Metre] = []
     metre = DEFAULT_METRE
     waiting = list(reversed(changes))
+    run = 0  # the bar where the metre in force began: bar lines are rounded from there, so that errors do not add up
     while not metres or starts[-1] < end:
         line = starts[-1]
         while waiting and waiting[-1][0] <= line + near:
             metre = waiting.pop()[1]
         bar = pickup if pickup and not metres else metre
-        length = max(bar[0] * 4 * quarter // bar[1], 1)
-        while waiting and waiting[-1][0] < line + length - near:
+        if not metres or bar != metres[-1]:
+            run = len(metres)
+        next_line = max(starts[run] + (len(metres) - run + 1) * bar[0] * 4 * quarter // bar[1], line + 1)
+        while waiting and waiting[-1][0] < next_line - near:
             tick, new = waiting.pop()
             before = (tick - line) * 8 // quarter
             if new != metre and before * quarter == (tick - line) * 8:
-                bar, length = _metre_of_length(before), tick - line
+                bar, next_line, run = _metre_of_length(before), tick, len(metres)
                 waiting.append((tick, new))
                 break
             metre = new
         metres.append(bar)
-        starts.append(line + length)
+        starts.append(next_line)
         if len(metres) > MAX_BARS:
             raise MidiError(f"The music reaches past bar {MAX_BARS}, at tick {end}: give a shorter piece.")
     return starts, metres

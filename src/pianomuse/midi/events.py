@@ -63,7 +63,7 @@ class EventFile:
 def load_bytes(source: str | Path | bytes) -> tuple[bytes, str]:
     """Read a file, at most MAX_FILE_BYTES of it; return its bytes without a RIFF wrapper, and its name."""
     if isinstance(source, bytes):
-        data, name = source, "the MIDI data"
+        data, name = source, "The MIDI data"
     else:
         path, name = Path(source), Path(source).name or str(source)
         try:
@@ -79,7 +79,7 @@ def load_bytes(source: str | Path | bytes) -> tuple[bytes, str]:
     return _without_riff(data), name
 
 
-def parse(data: bytes, name: str = "the MIDI data") -> EventFile:
+def parse(data: bytes, name: str = "The MIDI data") -> EventFile:
     """Split standard MIDI file bytes into chunks and events.
 
     Raises MidiError when the file is empty, not MIDI, cut off, damaged, of format 2, in SMPTE time or too large.

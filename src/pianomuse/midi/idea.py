@@ -43,7 +43,7 @@ def idea_file(
     """
     check_additions(piece, from_tick, to_tick, notes, pedals)
     length = to_tick - from_tick
-    conductor = [(0, STAYS, meta(TEXT, text.encode("utf-8"))), *_maps(piece, from_tick, to_tick, tempo_mspq)]
+    conductor = [(0, STAYS, meta(TEXT, text.encode("utf-8", "replace"))), *_maps(piece, from_tick, to_tick, tempo_mspq)]
     chunks = [chunk_bytes(in_order(conductor), length)]
     file = parse(piece.data)
     for number in sorted({note.track for note in notes} | {pedal.track for pedal in pedals}):

@@ -36,9 +36,9 @@ PIANO_ROLES = ("voice", "right", "left", "piano")
 NO_EVENT = -1
 
 _ROLE_WORDS = {
-    "voice": r"voice|vocals?|vox|sing(er)?|melody|lead|gesang|chant|canto|soprano|人声|主旋律|旋律|歌",
-    "right": r"right|rh|r\.h\.?|r ?hand|upper|treble|rechts?|rechte|droite|destra|derecha|右手|右|高音",
-    "left": r"left|lh|l\.h\.?|l ?hand|lower|bass|links?|linke|gauche|sinistra|izquierda|左手|左|低音",
+    "right": r"right ?(hand)?|r\.?h|upper|treble|rechts?|rechte|droite|destra|derecha|右|高音",
+    "left": r"left ?(hand)?|l\.?h|lower|bass|links?|linke|gauche|sinistra|izquierda|左|低音",
+    "voice": r"voice|vocals?|vox|sing(er)?|melody|lead|gesang|chant|canto|soprano|人声|旋律|歌",
 }
 _ROLE_PATTERNS = {
     role: re.compile(rf"(?<![a-z])({words})(?![a-z])", re.IGNORECASE) for role, words in _ROLE_WORDS.items()
@@ -209,7 +209,9 @@ def _role(part: TrackInfo, is_piano: bool) -> str:
     if not is_piano:
         return "other"
     hits = [role for role, pattern in _ROLE_PATTERNS.items() if pattern.search(part.name)]
-    return hits[0] if len(hits) == 1 else "piano"
+    if hits[:2] == ["right", "left"] or not hits:
+        return "piano"
+    return hits[0]
 
 
 def _tell_hands_by_height(found: list[TrackInfo], roles: list[str], paired: list[ChunkParts]) -> None:

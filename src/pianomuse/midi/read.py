@@ -89,6 +89,8 @@ def read_midi(path: str | Path | bytes, *, first_downbeat_ticks: int | None = No
     except MidiError as error:
         raise MidiError(f"{name}: {error}") from error
     score.time_signatures = type(score.time_signatures)(time_signatures(grid))
+    if first_downbeat_ticks and grid.start_of(grid.bar_at(first_downbeat_ticks)) != first_downbeat_ticks:
+        warnings.append("The first downbeat was moved to the nearest sixteenth.")
     return Piece(
         None if isinstance(path, bytes) else Path(path), data, score, track_of_note, tracks, grid, tuple(warnings)
     )
