@@ -233,7 +233,16 @@ def test_real_engines_keep_everything_too():
             assert_valid(PLANS[name], idea)
 
 
-@pytest.mark.parametrize("make", [ToyEngine, lambda: ToyEngine(rows_are_exact=False), random_rwkv])
+def random_rwkv_with_exact_rows():
+    engine = random_rwkv()
+    engine.rows_are_exact = True
+    return engine
+
+
+ENGINES = [ToyEngine, lambda: ToyEngine(rows_are_exact=False), random_rwkv, random_rwkv_with_exact_rows]
+
+
+@pytest.mark.parametrize("make", ENGINES)
 def test_an_idea_is_the_same_however_many_there_are(make):
     engine = make()
     plan = plan_of((3, 4))

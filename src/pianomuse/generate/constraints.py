@@ -67,8 +67,8 @@ class IdeaConstraints:
         self._hands = HandSearch(limits.n_hands, limits.tempo_bpm) if limits.n_hands else None
         self._given = True
         for note in sorted(plan.ringing, key=lambda note: note.pitch):
-            self._strike(note.pitch, _LONG_AGO)
-            self._end(note.pitch, note.end_units)
+            self._strike(int(note.pitch), _LONG_AGO)
+            self._end(int(note.pitch), int(note.end_units))
         for token in plan.first_bar:
             self.accept(token)
         assert self.place.kind not in _OPEN, f"the first bar's tokens end after a {self.place.kind}, inside a group"

@@ -17,14 +17,13 @@ an assignment it has dropped could have played.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 MAX_HELD = 5
 MAX_SPAN = 16
 LEAP_SECONDS_PER_SEMITONE = 0.0125
 REPETITION_SECONDS = 0.08
-UNPLAYABLE_SHARE = 0.02
 
 _N_ASSIGNMENTS = 6
 _LONG_AGO = -(10**9)
@@ -172,7 +171,9 @@ def _cost(assignment: _Assignment) -> float:
 def count_unplayable(notes: Iterable[tuple[int, int, int]], n_hands: int = 2, tempo_bpm: float = 120.0) -> int:
     """Count the notes of existing music that `HandSearch` finds no hand for.
 
-    After such a note the hands let go of everything and go on from there, so one hard place counts once.
+    After such a note the hands let go of everything and go on from there, so one hard place counts once. Of 100 scores
+    of the training corpus, 94 have at most one such note in a hundred (small ornaments, basses that the pedal holds);
+    of POP909, whose piano part comes beside a sung melody, 7 pieces in 25.
 
     Args:
         notes: (onset, end, pitch) each, in grid units (24 per quarter).
@@ -194,18 +195,3 @@ def count_unplayable(notes: Iterable[tuple[int, int, int]], n_hands: int = 2, te
         else:
             search.release_at(pitch, end)
     return n_unplayable
-
-
-def is_playable(notes: Sequence[tuple[int, int, int]], n_hands: int = 2, tempo_bpm: float = 120.0) -> bool:
-    """Tell whether hands can play existing music, up to one note in fifty.
-
-    Of 100 scores of the training corpus, 94 have at most one unplayable note in a hundred (ornaments written small,
-    basses that the pedal holds); of POP909, whose piano part comes beside a sung melody, 7 in 25.
-
-    Args:
-        notes: as for `count_unplayable`.
-        n_hands: 2 or 1.
-        tempo_bpm: quarter notes per minute.
-
-    """
-    return count_unplayable(notes, n_hands, tempo_bpm) <= UNPLAYABLE_SHARE * len(notes)
