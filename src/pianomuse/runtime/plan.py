@@ -1,0 +1,129 @@
+"""The work of one pass through the model, written down as a table that the compiled code follows.
+
+A pass goes through the layers in PHASES. In a phase some matrices are multiplied with columns that lie in a scratch
+array, and the results go to other places there. Where everything lies depends on the model's sizes alone.
+
+Legend: L layers, C32 the width rounded up to a multiple of 32, T columns.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pianomuse.checkpoint.config import ModelConfig
+from pianomuse.kernels.matvec import ADD, BLEND, DECAY, RATE, SIGMOID, SQUARED_RELU, STORE, TANH
+from pianomuse.runtime.packing import MATRICES, ROWS, VECTORS, has_matrix, padded
+
+MAX_COLUMNS = 128  # columns worked on at once: lanes of a step, or a piece of a sequence
+SPARE = 8 * ROWS  # numbers of a thread's own, besides one row
+
+# Buffers of MAX_COLUMNS rows of C32 numbers, in this order at the start of the scratch array.
+BUFFERS = (
+    "x", "q", "mix_r", "mix_k", "mix_v", "mix_w", "mix_a", "mix_g",
+    "r", "k", "v", "first_v", "decay", "rate", "gate", "removal", "y",
+)  # fmt: skip
+# Buffers of rows of other lengths, after them.
+HIDDEN = ("hidden_w", "hidden_a", "hidden_v", "hidden_g", "hidden", "logits")
+
+# Per matrix: phase, where its columns lie, where its results go, what becomes of them, with which bias.
+WORK = {
+    "att.receptance.weight": (0, "mix_r", "r", STORE, None),
+    "att.key.weight": (0, "mix_k", "k", STORE, None),
+    "att.value.weight": (0, "mix_v", "v", STORE, None),
+    "att.w1": (0, "mix_w", "hidden_w", TANH, None),
+    "att.a1": (0, "mix_a", "hidden_a", STORE, None),
+    "att.v1": (0, "mix_v", "hidden_v", STORE, None),
+    "att.g1": (0, "mix_g", "hidden_g", SIGMOID, None),
+    "att.w2": (1, "hidden_w", "decay", DECAY, "att.w0"),
+    "att.a2": (1, "hidden_a", "rate", RATE, "att.a0"),
+    "att.v2": (1, "hidden_v", "v", BLEND, "att.v0"),
+    "att.g2": (1, "hidden_g", "gate", STORE, None),
+    "att.output.weight": (2, "y", "x", ADD, None),
+    "ffn.key.weight": (3, "mix_r", "hidden", SQUARED_RELU, None),
+    "ffn.value.weight": (4, "hidden", "x", ADD, None),
+}
+N_PHASES = 5
+
+
+class Plan(NamedTuple):
+    """What the compiled pass does, besides numbers.
+
+    Attributes:
+        table: int64 [n, 11], a row per matrix as they lie in the weights: offset of the weights, panels, inputs, offset
+            of the scales, offset of the columns, their gap, offset of the results, their gap, what becomes of them (see
+            kernels/matvec.py), offset of the bias, offset of the value to blend with.
+        phases: int64 [L * 5 + 2], the first row of the table of every phase, and the end; the last phase is the head.
+        places: int64 [17 + 6], the offsets of BUFFERS and HIDDEN in the scratch array.
+        scratch_size: numbers in the scratch array, for one thread; each further thread needs `spare_size` more.
+    """
+
+    table: NDArray[np.int64]
+    phases: NDArray[np.int64]
+    places: NDArray[np.int64]
+    spare_at: int
+    spare_size: int
+    n_layer: int
+    n_embd: int
+    n_head: int
+    head_size: int
+    width: int  # C32
+    vocab: int
+
+
+def plan(config: ModelConfig) -> Plan:
+    """Write down the work of a pass for a model of these sizes."""
+    width = padded(config.n_embd)
+    gaps = dict.fromkeys(BUFFERS, width)
+    ranks = (config.decay_rank, config.iclr_rank, config.value_rank, config.gate_rank)
+    gaps |= dict(zip(HIDDEN, map(padded, (*ranks, config.dim_ffn, config.vocab_size)), strict=True))
+    ends = np.cumsum([MAX_COLUMNS * gap for gap in gaps.values()])
+    places = dict(zip(gaps, [0, *ends[:-1].tolist()], strict=True))
+    shapes = _shapes(config)
+    rows, phases = [], []
+    at = scale_at = 0
+    for layer in range(config.n_layer + 1):
+        work = WORK if layer < config.n_layer else {"head": (0, "q", "logits", STORE, None)}
+        last = -1
+        for name, (phase, source, target, finish, bias) in work.items():
+            if not has_matrix(layer, name):
+                continue
+            if phase != last:
+                phases.append(len(rows))
+                last = phase
+            n_rows, n_inputs = shapes[name]
+            if layer == 0 and target == "v":
+                target = "first_v"
+            bias_at = (layer * len(VECTORS) + VECTORS.index(bias)) * width if bias else 0
+            rows.append(
+                (at, n_rows // ROWS, n_inputs, scale_at, places[source], gaps[source], places[target], gaps[target],
+                 finish, bias_at, places["first_v"])
+            )  # fmt: skip
+            at, scale_at = at + n_rows * n_inputs, scale_at + n_rows
+    phases.append(len(rows))
+    return Plan(
+        np.array(rows, np.int64),
+        np.array(phases, np.int64),
+        np.array(list(places.values()), np.int64),
+        int(ends[-1]),
+        SPARE + width,
+        config.n_layer,
+        config.n_embd,
+        config.n_head,
+        config.head_size,
+        width,
+        config.vocab_size,
+    )
+
+
+def _shapes(config: ModelConfig) -> dict[str, tuple[int, int]]:
+    """Padded rows and inputs of the matrices."""
+    C, F = config.n_embd, config.dim_ffn
+    ranks = {"w": config.decay_rank, "a": config.iclr_rank, "v": config.value_rank, "g": config.gate_rank}
+    shapes = dict.fromkeys(MATRICES, (padded(C), C))
+    shapes |= {f"att.{letter}1": (padded(rank), C) for letter, rank in ranks.items()}
+    shapes |= {f"att.{letter}2": (padded(C), rank) for letter, rank in ranks.items()}
+    shapes |= {"ffn.key.weight": (padded(F), C), "ffn.value.weight": (padded(C), F)}
+    return shapes | {"head": (padded(config.vocab_size), C)}
