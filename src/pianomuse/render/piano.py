@@ -37,6 +37,7 @@ MAX_SECONDS = 3600.0  # an hour is 1.3 GB of float32
 SAMPLED_PITCHES = range(21, 109, 3)
 LOUD_FROM_VELOCITY = 67  # half-way between the velocities the two layers were struck with, 48 and 85
 UNDAMPED_FROM_PITCH = 90  # F sharp 6: grand pianos have no dampers above
+UNDAMPED_S = 2.4  # as long as the longest sample up there
 RESTRIKE_S = 0.06  # how long a string still sounds when its key is struck again
 DYNAMIC_RANGE_DB = 50.0  # between velocity 1 and 127
 MASTER_GAIN = 0.45  # leaves room for about eight loud notes at once; a peak above `PEAK` turns everything down
@@ -147,7 +148,7 @@ def _voices(notes: Iterable[SoundNote], pedals: Sequence[tuple[float, float]]) -
         span = int(np.searchsorted(ups, key_up, side="right"))
         release = spans[span][1] if span < len(spans) and spans[span][0] <= key_up else key_up
         if note.pitch >= UNDAMPED_FROM_PITCH:
-            release += 10.0  # longer than any of the samples up there
+            release = max(release, note.onset_s + UNDAMPED_S)
         fade = float(np.interp(note.pitch, (21, 60, UNDAMPED_FROM_PITCH), (0.5, 0.3, 0.15)))
         struck_again = next_stroke.get(note.pitch, np.inf)
         if struck_again < release:

@@ -133,7 +133,8 @@ def legend_picture(rows: Sequence[IdeaRow], frame: Frame, theme: Theme = LIGHT) 
     draw = ImageDraw.Draw(image)
     x = float(MARGIN + KEYBOARD)
     hands = {note.hand for row in rows for note in row.notes}
-    names: tuple[tuple[Hand, str], ...] = (("right", "right hand"), ("left", "left hand"), ("", "notes"))
+    others = "other notes" if hands - {""} else "notes"
+    names: tuple[tuple[Hand, str], ...] = (("right", "right hand"), ("left", "left hand"), ("", others))
     for hand, name in names:
         if hand in hands:
             for velocity in (32, 56, 80, 104):
@@ -235,13 +236,13 @@ def _header(draw: ImageDraw.ImageDraw, row: IdeaRow, frame: Frame, theme: Theme)
     _text(draw, (x + 12, 4), row.reason, LABEL + 3, theme.text, bold=True)
     corner = f"idea {row.number} · seed {row.seed}"
     _text(draw, (frame.width - MARGIN, 6), corner, LABEL, theme.muted, anchor="ra")
-    room = min(b - a for a, b in zip(row.bar_lines, row.bar_lines[1:], strict=False)) * frame.pixels_per_tick
-    every = 1 if room >= 30 else 4
+    free_from = 0.0
     for i, tick in enumerate(row.bar_lines[:-1]):
-        if i % every == 0:
+        x = frame.x_of(row, tick) + 4
+        if x >= free_from:  # a short bar, a pickup perhaps, may leave no room for the next number
             is_new = row.from_tick < row.bar_lines[i + 1] and tick < row.to_tick
             colour = theme.accent if is_new else theme.muted
-            _text(draw, (frame.x_of(row, tick) + 4, HEADER - 29), str(row.first_bar + i), LABEL, colour)
+            free_from = _text(draw, (x, HEADER - 29), str(row.first_bar + i), LABEL, colour) + 6
 
 
 @lru_cache(maxsize=8)

@@ -98,7 +98,7 @@ def idea_row(
         raise RequestError(f"{len(hands)} hands for {len(notes)} notes; give one hand per note, or none at all")
     first = max(grid.bar_at(from_tick) - context_bars, 0)
     last = grid.bar_at(to_tick - 1) + bars_after
-    bar_lines = tuple(int(grid.start_of(bar_index)) for bar_index in range(first, last + 2))
+    bar_lines = tuple(grid.start_of(bar_index) for bar_index in range(first, last + 2))
     begin, end = bar_lines[0], bar_lines[-1]
     drawn = [
         RollNote(n.time, n.duration, n.pitch, n.velocity, hands[i] if hands else "", from_tick <= n.time < to_tick)
@@ -128,13 +128,10 @@ def hands_of_tracks(piece: Piece) -> list[Hand] | None:
     """Return the hand of every note as the file's own tracks tell it, or None when they do not."""
     if not {"right", "left"} <= {track.role for track in piece.tracks}:
         return None
-    of_role: dict[str, Hand] = {"right": "right", "left": "left", "voice": "right"}
+    of_role: dict[str, Hand] = {"right": "right", "left": "left"}  # a sung line is neither
     return [of_role.get(piece.tracks[track].role, "") for track in piece.track_of_note]
 
 
 def _beats(grid: BarGrid, bar_index: int) -> range:
-    """Return the ticks of a bar's beats; x/8 and x/16 in threes from six on count dotted beats, as musicians do."""
-    numerator, denominator = grid.metre_of(bar_index)
-    units = 3 if denominator >= 8 and numerator >= 6 and numerator % 3 == 0 else 1
-    step = max(grid.ticks_per_quarter * 4 * units // denominator, 1)
-    return range(int(grid.start_of(bar_index)), int(grid.start_of(bar_index + 1)), step)
+    """Return the ticks of a bar's beats."""
+    return range(grid.start_of(bar_index), grid.start_of(bar_index + 1), grid.beat_ticks(bar_index))
