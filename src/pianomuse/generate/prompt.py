@@ -1,0 +1,211 @@
+"""A request as the model reads it: the bars around the caret, the caret block, and the plan of what is to come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pianomuse.errors import RequestError
+from pianomuse.generate.caret import Caret, onsets_and_ends
+from pianomuse.generate.grid import Grid, grid_of
+from pianomuse.generate.heard import TEXTURE_BARS, Heard, both_sides, listen, most_voices
+from pianomuse.generate.key import HeardKey
+from pianomuse.generate.plan import Limits, Plan, RingingNote
+from pianomuse.generate.side import Side, SideReader, spoken_metres
+from pianomuse.generate.tempo import IdeaTempo
+from pianomuse.midi.read import Piece
+from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, PromptWriter, Wishes
+from pianomuse.tokens.tokenizer import PianoTokenizer
+from pianomuse.tokens.vocabulary import GRID, PITCH_RANGE
+
+DEFAULT_CONTEXT_BARS = 512
+MAX_CONTEXT_TOKENS = 32_768
+_EXPRESSIVE_SPREAD = 2.0  # standard deviation of velocities from which training calls music expressive
+_FOURTH = 5  # semitones that one hand may go beyond what it played
+_MELODY_FROM = 55  # MIDI; a single line above this on average is asked for as a melody
+_PLAYED_GRID = Grid((3, 8), (3, 8))  # snapped notes stand on 32nds and triplets
+_PLAYED_SHARE = 0.98
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the model is asked.
+
+    Args:
+        ids: int32 [T], everything it reads before it writes.
+        plan: what is to be written, and within which limits.
+        heard: the texture next to the caret; None where nothing was heard.
+        before: the bars before the caret that are in `ids`, a half-finished one as far as it goes.
+        after: the bars behind the new ones that are in `ids`; None where they were not read.
+
+    """
+
+    ids: NDArray[np.int32]
+    plan: Plan
+    heard: Heard | None
+    before: Side
+    after: Side | None
+
+    @property
+    def n_notes_heard(self) -> int:
+        """Notes on both sides that the model reads."""
+        return len(self.before.notes.onset) + (len(self.after.notes.onset) if self.after is not None else 0)
+
+
+def write_request(
+    piece: Piece,
+    tokenizer: PianoTokenizer,
+    caret: Caret,
+    tempo: IdeaTempo,
+    key: HeardKey,
+    *,
+    is_fill: bool = False,
+    suffix_first: bool = False,
+    context_bars: int = DEFAULT_CONTEXT_BARS,
+) -> Request:
+    """Lay out the request for ideas at the caret.
+
+    Args:
+        piece: the composer's file.
+        tokenizer: the model's.
+        caret: where the ideas go.
+        tempo: their tempo; a ritardando before the caret is not read.
+        key: of the caret; a guess is not told to the model.
+        is_fill: the bars behind the caret's end are read too, at most eight.
+        suffix_first: read them before the others.
+        context_bars: how many bars before the caret are read at most.
+
+    Raises:
+        RequestError: `context_bars` below 1.
+        MidiError: a metre that the tokens cannot say.
+
+    """
+    if context_bars < 1:
+        raise RequestError(f"--context-bars {context_bars}: choose 1 or more")
+    reader = SideReader(piece, tokenizer)
+    before = reader.before(caret, tempo, context_bars, MAX_CONTEXT_TOKENS)
+    whole, half_bar = before.bars, before.bars[:0]
+    if caret.finishes_bar:
+        broken = tokenizer.find_bar_indices(before.bars)[-1]
+        whole, half_bar = before.bars[:broken], before.bars[broken:]
+    after = reader.after(caret.old_end_tick, MAX_SUFFIX_BARS)
+    suffix = after if is_fill and len(after.notes.onset) else None
+    sides = [side for side in (before, suffix) if side is not None and len(side.notes.onset)]
+    models = sides if sides or caret.bar_index else [after]
+    heard = _heard(piece, caret, before, after, tempo, is_fill=suffix is not None)
+    writer = PromptWriter(tokenizer.vocabulary)
+    wishes = _wishes(caret, models, heard, key, is_fill=suffix is not None)
+    if suffix is not None:
+        ids = writer.fill(before.head, whole, suffix.head, suffix.bars, wishes, suffix_first=suffix_first)
+    else:
+        ids = writer.continuation(before.head, whole, wishes)
+    plan = Plan(
+        vocabulary=tokenizer.vocabulary,
+        metres=spoken_metres(caret),
+        first_bar=tuple(half_bar.tolist()),
+        min_position=_units(caret.tick - caret.bar_tick, piece),
+        ringing=_ringing(piece, caret),
+        pedal_down=_is_pedal_down(whole, tokenizer),
+        limits=_limits(models, heard, tempo, is_played=reader.is_played),
+    )
+    return Request(np.concatenate([ids, half_bar]), plan, heard, before, suffix)
+
+
+def _heard(piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTempo, *, is_fill: bool) -> Heard | None:
+    """Describe the texture next to the caret; before bar 1 that of the bars behind it."""
+    onset, _ = onsets_and_ends(piece)
+
+    def roles(from_tick: int, to_tick: int) -> frozenset[str]:
+        tracks = set(piece.track_of_note[(onset >= from_tick) & (onset < to_tick)].tolist())
+        return frozenset(piece.tracks[index].role for index in tracks)
+
+    grid = piece.grid
+    four_before = grid.start_of(max(caret.bar_index - TEXTURE_BARS, 0))
+    four_after = grid.start_of(grid.bar_at(caret.old_end_tick) + TEXTURE_BARS)
+    left = listen(before.notes, before.bar_units, roles(four_before, caret.tick), tempo.bpm)
+    if left is not None and not is_fill:
+        return left
+    if caret.bar_index > 0 and not is_fill:
+        return None
+    right = listen(after.notes, after.bar_units, roles(caret.old_end_tick, four_after), tempo.bpm, is_after=True)
+    return both_sides(left, right)
+
+
+def _wishes(caret: Caret, sides: list[Side], heard: Heard | None, key: HeardKey, *, is_fill: bool) -> Wishes:
+    velocities = _velocities(sides)
+    is_melody = (
+        heard is not None and heard.is_one_line and heard.hands != "two hands" and heard.mean_pitch >= _MELODY_FROM
+    )
+    return Wishes(
+        task="Fill" if is_fill else "Melody" if is_melody else "Continue",
+        n_bars=caret.n_bars,
+        is_expressive=bool(velocities.std() > _EXPRESSIVE_SPREAD) if len(velocities) else None,
+        key=None if key.is_guess else key.token_value,
+        hand="Both" if heard is not None and heard.hands == "two hands" else None,
+        n_voices=heard.n_voices if heard is not None else None,
+        density=heard.density if heard is not None else None,
+    )
+
+
+def _limits(sides: list[Side], heard: Heard | None, tempo: IdeaTempo, *, is_played: bool) -> Limits:
+    if heard is None:
+        return Limits(tempo_bpm=tempo.bpm)
+    lowest, highest = PITCH_RANGE
+    if heard.hands == "right hand alone":
+        lowest = max(lowest, heard.lowest - _FOURTH)
+    elif heard.hands == "left hand alone":
+        highest = min(highest, heard.highest + _FOURTH)
+    velocities = np.unique(_velocities(sides))
+    return Limits(
+        grid=_grid(sides, is_played=is_played),
+        lowest_pitch=lowest,
+        highest_pitch=highest,
+        max_voices=most_voices(heard),
+        n_hands=0 if not heard.is_playable else 2 if heard.hands == "two hands" else 1,
+        tempo_bpm=tempo.bpm,
+        velocity=int(velocities[0]) if len(velocities) == 1 else None,
+        may_pedal=any(side.has_pedal for side in sides),
+    )
+
+
+def _grid(sides: list[Side], *, is_played: bool) -> Grid:
+    """Return the grid all notes heard lie on; of played ones, read at their musical position, 98 % are enough."""
+    if not sides:
+        return Grid()
+    positions = np.concatenate([side.positions for side in sides])
+    lengths = np.concatenate([side.lengths for side in sides])
+    if not is_played:
+        return grid_of(positions, lengths)
+    on_grid = (positions % 6 == 0) | (positions % 8 == 0)
+    if on_grid.mean() < _PLAYED_SHARE:
+        return _PLAYED_GRID
+    return Grid(grid_of(positions[on_grid], lengths).onset_steps, _PLAYED_GRID.duration_steps)
+
+
+def _velocities(sides: list[Side]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(side.velocities for side in sides)])
+
+
+def _ringing(piece: Piece, caret: Caret) -> tuple[RingingNote, ...]:
+    """Return the notes of earlier bars that still sound at the bar line of the first new bar."""
+    onset, end = onsets_and_ends(piece)
+    pitch = piece.score.tracks[0].notes.numpy()["pitch"]
+    rings = (onset < caret.bar_tick) & (end > caret.bar_tick)
+    return tuple(
+        RingingNote(int(p), _units(int(e) - caret.bar_tick, piece))
+        for p, e in zip(pitch[rings], end[rings], strict=True)
+    )
+
+
+def _units(ticks: int, piece: Piece) -> int:
+    """Return ticks in grid units, rounded up."""
+    return -(-ticks * GRID // piece.grid.ticks_per_quarter)
+
+
+def _is_pedal_down(bars: NDArray[np.int32], tokenizer: PianoTokenizer) -> bool:
+    """Tell whether the model has read the pedal going down and not up again."""
+    vocabulary = tokenizer.vocabulary
+    moves = bars[np.isin(bars, [vocabulary.id("Pedal_0"), vocabulary.id("PedalOff_0")])]
+    return bool(len(moves) and moves[-1] == vocabulary.id("Pedal_0"))
