@@ -48,7 +48,7 @@ class TimeMix(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         """Allocate the parameters; `initial.py` fills them."""
         super().__init__()
-        self.layer, self.n_head, self.head_size = layer, config.n_head, config.head_size
+        self.is_first, self.n_head, self.head_size = layer == 0, config.n_head, config.head_size
         C = config.n_embd
         for name in ("x_r", "x_w", "x_k", "x_v", "x_a", "x_g", "k_k", "k_a"):
             self.register_parameter(name, _empty(1, 1, C))
@@ -75,7 +75,7 @@ class TimeMix(nn.Module):
         omega = self.w0.float() + torch.tanh(xw @ self.w1) @ self.w2
         a = torch.sigmoid(self.a0 + (xa @ self.a1) @ self.a2)
         g = torch.sigmoid(xg @ self.g1) @ self.g2
-        if self.layer == 0:
+        if self.is_first:
             v_first = v
         else:
             assert v_first is not None

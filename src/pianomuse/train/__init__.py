@@ -1,1 +1,1 @@
-"""Training RWKV-7 on piano music."""
+"""Train a model: recipe, loss, the loop, the run folder."""

@@ -1,0 +1,134 @@
+"""The run folder: metrics, periodic and best checkpoints, and everything a run needs to go on exactly.
+
+RUN/
+  config.toml             settings (written by the command)
+  metrics.jsonl           one object a line
+  checkpoints/step-N/     a checkpoint, with train.safetensors (optimizer, chance) and train.json (position)
+  best/                   the checkpoint with the lowest validation bits per note
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from pianomuse.checkpoint.store import load_checkpoint, save_checkpoint
+from pianomuse.errors import CheckpointError
+from pianomuse.model.rwkv import PianoMuseRWKV
+from pianomuse.model.weights import load_weights, weights_of
+
+_STEP = re.compile(r"step-(\d+)")
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run has come."""
+
+    step: int = 0
+    n_batches: int = 0
+    n_tokens: int = 0
+    elapsed_s: float = 0.0
+    best_bits_per_note: float | None = None
+
+
+class RunFolder:
+    """Read and write one run.
+
+    Args:
+        path: the folder; made when something is written.
+        tokenizer_json: the vocabulary, saved with every checkpoint.
+        keep: how many periodic checkpoints stay.
+    """
+
+    def __init__(self, path: Path, tokenizer_json: Mapping[str, object], keep: int = 2) -> None:
+        """Remember the place; nothing is written yet."""
+        self.path, self.tokenizer_json, self.keep = path, tokenizer_json, keep
+
+    def write_metrics(self, values: Mapping[str, float | int | None]) -> None:
+        """Append one line to `metrics.jsonl`."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+    def save(self, model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, position: Position) -> Path:
+        """Write `checkpoints/step-N`, complete for resuming, and let the oldest beyond `keep` go."""
+        state = {"rng.cpu": torch.get_rng_state()}
+        for name, parameter in model.named_parameters():
+            for key, value in optimizer.state.get(parameter, {}).items():
+                state[f"{key}.{name}"] = value.detach().cpu().clone()
+        files = {"train.safetensors": save(state), "train.json": json.dumps(asdict(position), indent=1).encode()}
+        folder = self.path / "checkpoints" / f"step-{position.step}"
+        save_checkpoint(folder, model.config, weights_of(model), tokenizer_json=self.tokenizer_json, more_files=files)
+        for _, old in self._periodic()[: -self.keep]:
+            shutil.rmtree(old)
+        return folder
+
+    def save_best(self, model: PianoMuseRWKV, card: Mapping[str, object]) -> Path:
+        """Write `best/`, the weights alone."""
+        return save_checkpoint(
+            self.path / "best", model.config, weights_of(model), tokenizer_json=self.tokenizer_json, card=card
+        )
+
+    def has_checkpoint(self) -> bool:
+        """Say whether there is something to resume from."""
+        return bool(self._periodic())
+
+    def resume(self, model: PianoMuseRWKV, optimizer: torch.optim.Optimizer) -> Position:
+        """Put model, optimizer and chance back as they were at the latest checkpoint; return the position.
+
+        Raises:
+            CheckpointError: there is none, or it does not fit the model.
+        """
+        periodic = self._periodic()
+        if not periodic:
+            raise CheckpointError(f"{self.path}: no checkpoint to resume from; start the run without --resume")
+        folder = periodic[-1][1]
+        checkpoint = load_checkpoint(folder)
+        if checkpoint.config != model.config:
+            raise CheckpointError(f"{folder}: another model size than this run's; resume with the same preset")
+        if checkpoint.vocabulary_fingerprint != self.tokenizer_json.get("fingerprint"):
+            raise CheckpointError(f"{folder}: another vocabulary than the dataset's; prepare the dataset again")
+        load_weights(model, checkpoint.tensors)
+        try:
+            state = load_file(folder / "train.safetensors")
+            position = Position(**json.loads((folder / "train.json").read_text(encoding="utf-8")))
+            _restore_optimizer(model, optimizer, state)
+            torch.set_rng_state(state["rng.cpu"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{folder}: the training state is damaged ({error}); use it with --init") from error
+        self._forget_metrics_after(position.step)
+        return position
+
+    def _periodic(self) -> list[tuple[int, Path]]:
+        found = []
+        for path in (self.path / "checkpoints").glob("step-*"):
+            match = _STEP.fullmatch(path.name)
+            if match:
+                found.append((int(match[1]), path))
+        return sorted(found)
+
+    def _forget_metrics_after(self, step: int) -> None:
+        """Drop lines that the resumed run will write again."""
+        path = self.path / "metrics.jsonl"
+        if path.exists():
+            lines = path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if json.loads(line)["step"] <= step]
+            path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def _restore_optimizer(model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
+    for name, parameter in model.named_parameters():
+        if f"step.{name}" not in state:
+            continue  # a parameter that has had no gradient yet
+        moments = {key: state[f"{key}.{name}"].to(parameter) for key in _MOMENTS}
+        optimizer.state[parameter] = {"step": state[f"step.{name}"], **moments}

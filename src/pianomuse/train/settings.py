@@ -1,0 +1,56 @@
+"""Everything that can be set about a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """The recipe of RWKV-7 (BlinkDL/RWKV-LM, RWKV-v7/train_temp) and how long to follow it."""
+
+    n_steps: int = field(default=1000, metadata={"help": "optimizer steps", "min": 1})
+    max_minutes: float | None = field(
+        default=None, metadata={"help": "also end after this time; the learning rate then follows the clock", "min": 0}
+    )
+    accumulate: int = field(default=1, metadata={"help": "batches whose gradients make one step", "min": 1})
+    micro_rows: int = field(
+        default=0,
+        metadata={"help": "rows computed at once, 0 for the whole batch; few rows stay in a CPU's cache", "min": 0},
+    )
+    lr: float = field(default=1e-3, metadata={"help": "highest learning rate", "min": 0})
+    lr_final: float = field(default=1e-4, metadata={"help": "learning rate at the end", "min": 0})
+    warmup_steps: int = field(default=10, metadata={"help": "steps until the learning rate is reached", "min": 0})
+    weight_decay: float = field(default=0.1, metadata={"help": "of the large matrices and nothing else", "min": 0})
+    beta1: float = field(default=0.9, metadata={"help": "AdamW's memory of the gradient", "min": 0, "max": 1})
+    beta2: float = field(default=0.99, metadata={"help": "AdamW's memory of its square", "min": 0, "max": 1})
+    eps: float = field(default=1e-18, metadata={"help": "AdamW's epsilon", "min": 0})
+    clip: float = field(default=1.0, metadata={"help": "largest norm of the gradient", "min": 0})
+    dropout: float = field(
+        default=0.0,
+        metadata={"help": "share of the residual stream dropped; strong, use 0.01 to 0.03", "min": 0, "max": 0.9},
+    )
+    label_smoothing: float = field(
+        default=0.0, metadata={"help": "probability spread over all tokens", "min": 0, "max": 0.9}
+    )
+    l2_wrap: float = field(default=1e-4, metadata={"help": "pull on the largest logit, keeps logits small", "min": 0})
+    checkpoint_every: int = field(default=500, metadata={"help": "steps between checkpoints", "min": 1})
+    keep_checkpoints: int = field(default=2, metadata={"help": "latest periodic checkpoints that stay", "min": 1})
+    validate_every: int = field(default=250, metadata={"help": "steps between validations", "min": 1})
+    log_every: int = field(default=10, metadata={"help": "steps between lines of metrics.jsonl", "min": 1})
+    seed: int = field(default=0, metadata={"help": "of initial values, data order and dropout", "min": 0})
+    wkv: str = field(
+        default="auto",
+        metadata={"help": "operator backend", "choices": ("auto", "reference", "chunked", "cpu")},
+    )
+    precision: str = field(
+        default="auto",
+        metadata={
+            "help": "of matrix products; auto is bfloat16 where the hardware has it",
+            "choices": ("auto", "bfloat16", "float32"),
+        },
+    )
+    compile: bool = field(default=False, metadata={"help": "fuse elementwise work (torch.compile); needs a compiler"})
+    checkpoint_blocks: bool = field(
+        default=False, metadata={"help": "recompute blocks in the backward pass: less memory, slower"}
+    )
