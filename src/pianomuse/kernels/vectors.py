@@ -26,7 +26,7 @@ _FAST = ("contract", "nsz")
 class VectorType(types.Type):  # type: ignore[misc]
     """The numba type of a vector of 32 float32 numbers."""
 
-    def __init__(self) -> None:  # noqa: D107
+    def __init__(self) -> None:
         super().__init__(name="Float32x32")
 
 
@@ -175,6 +175,36 @@ def transpose(
 
     where = (types.intp, types.intp)
     return types.void(source, *where, target, *where), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def stream(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
+    """Write a vector to array[offset : offset + 32], past the caches; the place must start a cache line."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        write = builder.store(args[2], _pointer(context, builder, signature.args[0], args, _FLOATS), align=64)
+        one = ir.Constant(ir.IntType(32), 1)
+        write.set_metadata("nontemporal", builder.module.add_metadata([one]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
+    """Ask for array[offset : offset + 32] to be in the second cache soon; any offset is allowed."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _pointer(context, builder, signature.args[0], args, ir.IntType(8))
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        for line in (0, 64):
+            where = builder.gep(place, [ir.Constant(ir.IntType(64), line)])
+            builder.call(function, [where, *(ir.Constant(number, value) for value in (0, 2, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
 
 
 def _exchange(builder: Any, rows: list[Any], bit: int) -> list[Any]:
