@@ -79,9 +79,16 @@ class RunFolder:
             self.path / "best", model.config, weights_of(model), tokenizer_json=self.tokenizer_json, card=card
         )
 
-    def has_checkpoint(self) -> bool:
-        """Say whether there is something to resume from."""
-        return bool(self._periodic())
+    def latest(self) -> Path:
+        """Return the latest periodic checkpoint.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        periodic = self._periodic()
+        if not periodic:
+            raise CheckpointError(f"{self.path}: no checkpoint to resume from; start the run without --resume")
+        return periodic[-1][1]
 
     def resume(self, model: PianoMuseRWKV, optimizer: torch.optim.Optimizer) -> Position:
         """Put model, optimizer and chance back as they were at the latest checkpoint; return the position.
@@ -89,10 +96,7 @@ class RunFolder:
         Raises:
             CheckpointError: there is none, or it does not fit the model.
         """
-        periodic = self._periodic()
-        if not periodic:
-            raise CheckpointError(f"{self.path}: no checkpoint to resume from; start the run without --resume")
-        folder = periodic[-1][1]
+        folder = self.latest()
         checkpoint = load_checkpoint(folder)
         if checkpoint.config != model.config:
             raise CheckpointError(f"{folder}: another model size than this run's; resume with the same preset")

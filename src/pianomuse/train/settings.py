@@ -50,7 +50,13 @@ class TrainSettings:
             "choices": ("auto", "bfloat16", "float32"),
         },
     )
-    compile: bool = field(default=False, metadata={"help": "fuse elementwise work (torch.compile); needs a compiler"})
+    compile: str = field(
+        default="no",
+        metadata={
+            "help": "fuse elementwise work with torch.compile; auto where a compiler is",
+            "choices": ("no", "auto", "yes"),
+        },
+    )
     checkpoint_blocks: bool = field(
         default=False, metadata={"help": "recompute blocks in the backward pass: less memory, slower"}
     )

@@ -1,0 +1,109 @@
+"""`pianomuse train`: train a model on a prepared dataset, or go on with a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pianomuse.train.loop import Report
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(
+        "train",
+        epilog="Example: pianomuse train DATASET --out runs/first --preset tiny --steps 2000 --set lr=0.001",
+    )(train)
+
+
+def train(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that `pianomuse prepare` wrote.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="RUN", help="Run folder: metrics, checkpoints, the best model.")
+    ],
+    preset: Annotated[str, typer.Option("--preset", metavar="NAME", help="Size of a new model.")] = "small-piano",
+    init: Annotated[
+        Path | None, typer.Option("--init", metavar="CKPT", help="Start from a checkpoint folder or an RWKV-7 .pth.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", metavar="N", help="Optimizer steps.")] = None,
+    is_resumed: Annotated[bool, typer.Option("--resume", help="Go on from the latest checkpoint of RUN.")] = False,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting; --list-settings names them. May be repeated."),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, npu or mps.")] = "auto",
+    seed: Annotated[int | None, typer.Option("--seed", help="Of initial values, data order and dropout.")] = None,
+    _list: Annotated[
+        bool,
+        typer.Option(
+            "--list-settings", is_eager=True, callback=lambda wanted: _list_settings(wanted), help="Name all settings."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document when done.")] = False,
+) -> None:
+    """Train a model on a prepared dataset, or go on with a run. Ctrl-C saves and stops."""
+    from pianomuse.train.command import prepare_run
+
+    changes = list(assignments or [])
+    changes += [f"n_steps={steps}"] if steps is not None else []
+    changes += [f"seed={seed}"] if seed is not None else []
+    run = prepare_run(dataset, out, preset=preset, init=init, resume=is_resumed, changes=changes, device=device)
+    for line in run.said:
+        typer.echo(line, err=True)
+    with _progress_bar() as show:
+        position = run.start(show)
+    best = position.best_bits_per_note
+    result = {"run": str(out), "step": position.step, "minutes": position.elapsed_s / 60, "best_bits_per_note": best}
+    if as_json:
+        typer.echo(json.dumps(result))
+    told = "no validation yet" if best is None else f"best {best:.3f} bits per note, in {out / 'best'}"
+    typer.echo(f"Step {position.step}: {told}", err=True)
+    if position.step < run.settings.n_steps:
+        typer.echo(f"Go on with: pianomuse train {dataset} --out {out} --resume", err=True)
+
+
+def _list_settings(is_wanted: bool) -> None:
+    if is_wanted:
+        from pianomuse.settings import help_text
+        from pianomuse.train.command import SECTIONS
+
+        for section, kind in SECTIONS.items():
+            typer.echo(f"[{section}]\n{help_text(kind)}\n")
+        raise typer.Exit
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[Report], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns: list[Any] = [TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn("{task.fields[numbers]}")]
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("train", total=1.0, step=0, numbers="")
+
+        def show(report: Report) -> None:
+            left = report.minutes_left
+            bar.update(
+                task,
+                completed=report.done,
+                step=report.step,
+                numbers=f"loss {report.loss:.3f} · {report.bits_per_note:.2f} bits per note · lr {report.lr:.1e} · "
+                f"{report.tokens_per_s:,.0f} tokens/s · {left:.0f} min left",
+            )
+            if report.valid is not None:
+                bar.console.print(
+                    f"step {report.step}: validation {report.valid.bits_per_note:.3f} bits per note, "
+                    f"{report.valid.bits_per_token:.3f} bits per token"
+                )
+            if report.saved is not None:
+                bar.console.print(f"step {report.step}: saved {report.saved}")
+
+        yield show

@@ -1,0 +1,150 @@
+"""Put a training run together from a dataset, a run folder and settings; `pianomuse train` is a shell around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pianomuse.checkpoint.config import parameter_count
+from pianomuse.data.batches import Batch, BatchMaker, BatchSettings, validation_batches
+from pianomuse.data.examples import ExampleMix
+from pianomuse.data.store import PieceStore
+from pianomuse.devices import Device, choose_device, seed_everything
+from pianomuse.errors import ConfigError, RequestError
+from pianomuse.model.compiled import can_compile, compile_blocks
+from pianomuse.model.rwkv import PianoMuseRWKV
+from pianomuse.settings import override, read_toml, to_toml
+from pianomuse.train.loop import Report, train
+from pianomuse.train.run_folder import Position, RunFolder
+from pianomuse.train.settings import TrainSettings
+from pianomuse.train.starting import starting_model
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What the model is, and how it is validated."""
+
+    preset: str = field(default="small-piano", metadata={"help": "size of a new model"})
+    init: str = field(default="", metadata={"help": "checkpoint the run began with"})
+    validation_examples: int = field(default=64, metadata={"help": "examples of the validation works", "min": 1})
+
+
+SECTIONS = {"run": RunSettings, "train": TrainSettings, "batches": BatchSettings, "mix": ExampleMix}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready to start."""
+
+    settings: TrainSettings
+    model: PianoMuseRWKV
+    maker: BatchMaker
+    validation: list[Batch]
+    folder: RunFolder
+    device: Device
+    resume: bool
+    said: list[str]
+
+    def start(self, listener: Callable[[Report], None]) -> Position:
+        """Train to the end, or until somebody stops it."""
+        return train(
+            self.model,
+            self.maker.batches,
+            self.validation,
+            self.settings,
+            self.folder,
+            self.device,
+            note_ids=self.maker.store.tokenizer.vocabulary.ids_of("Pitch"),
+            resume=self.resume,
+            listener=listener,
+        )
+
+
+def prepare_run(
+    dataset: Path,
+    out: Path,
+    *,
+    preset: str,
+    init: Path | None,
+    resume: bool,
+    changes: Sequence[str],
+    device: str,
+) -> Run:
+    """Read settings, dataset and weights, and write `config.toml`.
+
+    Args:
+        dataset: prepared dataset.
+        out: run folder; with `resume` its settings are read, else it must not hold a run.
+        preset: size of a new model.
+        init: weights to start from.
+        resume: go on with the run in `out`.
+        changes: `key=value`; a key is looked for in all sections of `config.toml`.
+        device: see `choose_device`.
+
+    Raises:
+        RequestError: the folder holds a run already and `resume` was not asked for.
+        ConfigError, DatasetError, CheckpointError, VocabularyError: as the parts raise them.
+    """
+    config_path = out / "config.toml"
+    if resume:
+        sections = read_toml(config_path, SECTIONS)
+    elif config_path.exists():
+        raise RequestError(f"{out} holds a run already; go on with --resume, or name another --out")
+    else:
+        sections = {name: cls() for name, cls in SECTIONS.items()}
+        sections["run"] = replace(sections["run"], preset=preset, init=str(init or ""))
+    sections = override_sections(sections, changes)
+    settings, run = sections["train"], sections["run"]
+
+    store = PieceStore(dataset, "train")
+    vocabulary = store.tokenizer.vocabulary
+    seed_everything(settings.seed)
+    chosen = choose_device(device, precision=settings.precision)
+    folder = RunFolder(out, vocabulary.to_json(), settings.keep_checkpoints)
+    model, origin = starting_model(
+        settings,
+        preset=run.preset,
+        init=folder.latest() if resume else init,
+        vocab_size=len(vocabulary),
+        fingerprint=vocabulary.fingerprint,
+    )
+    model.to(chosen.torch_device)
+    said = [f"{origin}: {parameter_count(model.config):,} parameters on {chosen}, {torch.get_num_threads()} threads"]
+    said += _compile(model, settings, chosen)
+    maker = BatchMaker(store, sections["batches"], sections["mix"])
+    validation = validation_batches(
+        PieceStore(dataset, "valid"),
+        n_examples=run.validation_examples,
+        max_tokens=sections["batches"].max_tokens,
+        mix=sections["mix"],
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    config_path.write_text(to_toml(sections), encoding="utf-8")
+    return Run(settings, model, maker, validation, folder, chosen, resume, said)
+
+
+def override_sections(sections: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Apply `key=value` to every section that has the key; all unknown keys are named in one error."""
+    known = {name: {item.name for item in fields(value)} for name, value in sections.items()}
+    keys = [change.partition("=")[0].strip() for change in changes]
+    unknown = [key for key in keys if not any(key in names for names in known.values())]
+    if unknown:
+        everything = ", ".join(sorted(set().union(*known.values())))
+        raise ConfigError(f"--set: unknown settings {', '.join(unknown)}; known are {everything}")
+    return {
+        name: override(value, [change for change, key in zip(changes, keys, strict=True) if key in known[name]])
+        for name, value in sections.items()
+    }
+
+
+def _compile(model: PianoMuseRWKV, settings: TrainSettings, device: Device) -> list[str]:
+    if settings.compile == "no":
+        return []
+    if settings.compile == "auto" and not can_compile(device.torch_device.type):
+        return ["No C++ compiler found: training without fused loops (compile=no silences this)."]
+    compile_blocks(model)
+    return ["Compiling the blocks: the first steps take a minute or two longer."]
