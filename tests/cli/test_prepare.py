@@ -1,0 +1,37 @@
+"""`pianomuse prepare` end to end on real files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pianomuse.cli import main
+from pianomuse.data.windows import load_dataset
+
+
+def test_prepare_writes_a_dataset_and_windows(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "midi"
+    shutil.copytree(corpus, folder)
+    (folder / "broken.mid").write_bytes(b"MThd")
+    arguments = ["prepare", str(folder), "--out", str(tmp_path / "out"), "--jobs", "1"]
+    assert main([*arguments, "--jsonl", str(tmp_path / "pairs.jsonl"), "--exclude", "lieder", "--json"]) == 0
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    n_lieder = len(list((corpus / "lieder").glob("*.mid")))
+    assert result["files"] == len(list(corpus.rglob("*.mid"))) + 1
+    assert sum(result["dropped"].values()) == n_lieder + 1
+    assert result["pairs"] == len(load_dataset(tmp_path / "pairs.jsonl")) > 100
+    assert "broken.mid" in err
+    assert "pianomuse train" in err
+
+
+def test_prepare_says_what_is_wrong_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "not a folder" in err
+    assert not (tmp_path / "out").exists()
