@@ -39,7 +39,8 @@ def prepare(
 
     from pianomuse.data.prepare import process_midi_directory
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading", total=None)
         report = process_midi_directory(
             midi_dir,
