@@ -130,7 +130,7 @@ def _reason(notes: Sequence[PlacedNote], plan: Plan, caret: Caret, before: Side,
 def _near(before: Side) -> NDArray[np.bool_]:
     """Return which notes lie in the last eight bars that have any."""
     bar_index = before.notes.bar_index
-    return bar_index > bar_index.max() - _NEAR_BARS
+    return np.asarray(bar_index > int(bar_index.max()) - _NEAR_BARS)
 
 
 def _repeated_bar(
@@ -156,7 +156,7 @@ def _repeated_bar(
 
 
 def _leap(notes: Sequence[PlacedNote], before: Side) -> int | None:
-    """Return the index of the note after the widest leap of the top line, if it is wider than any heard and an octave."""
+    """Return the index of the note after the widest leap of the top line, if that is wider than any heard."""
     near = _near(before)
     heard, _ = _widest(before.notes.onset[near], before.notes.pitch[near])
     width, index = _widest(np.array([note.units for note in notes]), np.array([note.pitch for note in notes]))
@@ -193,7 +193,7 @@ def _fullness(notes: Sequence[PlacedNote], plan: Plan, before: Side) -> float:
 
 
 def _classes(pitch: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.bincount(pitch % 12, weights=weight, minlength=12)
+    return np.bincount(pitch % 12, weights=weight.astype(np.float64), minlength=12).astype(np.float64)
 
 
 def _rhythm(positions: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from pianomuse.generate.tempo import IdeaTempo
 from pianomuse.midi.read import Piece
 from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, PromptWriter, Wishes
 from pianomuse.tokens.tokenizer import PianoTokenizer
-from pianomuse.tokens.vocabulary import GRID, PITCH_RANGE
+from pianomuse.tokens.vocabulary import GRID, N_DENSITIES, PITCH_RANGE
 
 DEFAULT_CONTEXT_BARS = 512
 MAX_CONTEXT_TOKENS = 32_768
@@ -64,6 +64,7 @@ def write_request(
     is_fill: bool = False,
     suffix_first: bool = False,
     context_bars: int = DEFAULT_CONTEXT_BARS,
+    density_shift: int = 0,
 ) -> Request:
     """Lay out the request for ideas at the caret.
 
@@ -76,6 +77,7 @@ def write_request(
         is_fill: the bars behind the caret's end are read too, at most eight.
         suffix_first: read them before the others.
         context_bars: how many bars before the caret are read at most.
+        density_shift: ask for so many bins more notes per quarter than were heard.
 
     Raises:
         RequestError: `context_bars` below 1.
@@ -96,7 +98,7 @@ def write_request(
     models = sides if sides or caret.bar_index else [after]
     heard = _heard(piece, caret, before, after, tempo, is_fill=suffix is not None)
     writer = PromptWriter(tokenizer.vocabulary)
-    wishes = _wishes(caret, models, heard, key, is_fill=suffix is not None)
+    wishes = _wishes(caret, models, heard, key, density_shift, is_fill=suffix is not None)
     if suffix is not None:
         ids = writer.fill(before.head, whole, suffix.head, suffix.bars, wishes, suffix_first=suffix_first)
     else:
@@ -133,7 +135,9 @@ def _heard(piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTem
     return both_sides(left, right)
 
 
-def _wishes(caret: Caret, sides: list[Side], heard: Heard | None, key: HeardKey, *, is_fill: bool) -> Wishes:
+def _wishes(
+    caret: Caret, sides: list[Side], heard: Heard | None, key: HeardKey, density_shift: int, *, is_fill: bool
+) -> Wishes:
     velocities = _velocities(sides)
     is_melody = (
         heard is not None and heard.is_one_line and heard.hands != "two hands" and heard.mean_pitch >= _MELODY_FROM
@@ -145,7 +149,7 @@ def _wishes(caret: Caret, sides: list[Side], heard: Heard | None, key: HeardKey,
         key=None if key.is_guess else key.token_value,
         hand="Both" if heard is not None and heard.hands == "two hands" else None,
         n_voices=heard.n_voices if heard is not None else None,
-        density=heard.density if heard is not None else None,
+        density=min(max(heard.density + density_shift, 0), N_DENSITIES - 1) if heard is not None else None,
     )
 
 

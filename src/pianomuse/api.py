@@ -1,0 +1,262 @@
+"""PianoMuse from Python: load a model, ask for ideas, keep the ones you like.
+
+    import pianomuse as pm
+    muse = pm.load()
+    ideas = muse.complete("sketch.mid", bars=4, candidates=3, seed=1)
+    for idea in ideas:
+        print(idea.number, idea.reason)
+        idea.save(f"idea-{idea.number}.mid")
+
+Every interface goes through here.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack
+
+from pianomuse.checkpoint.store import Checkpoint, load_checkpoint
+from pianomuse.errors import CheckpointError, RequestError
+from pianomuse.generate.caret import Caret, find_caret, span_caret
+from pianomuse.generate.compose import Order, compose
+from pianomuse.generate.engine import Engine
+from pianomuse.generate.ideas import Ideas
+from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS
+from pianomuse.generate.sampling import SamplingSettings
+from pianomuse.generate.summary import notices, piece_line, written_line
+from pianomuse.midi.read import Piece, read_midi
+from pianomuse.tokens.tokenizer import PianoTokenizer
+from pianomuse.tokens.vocabulary import require_same
+
+WEIGHTS = Path(__file__).parent / "weights"
+DEFAULT_MODEL = "default"
+DEVICES = ("auto", "cpu", "cuda", "npu", "mps")
+ADVENTURE = {"calm": (0.65, 0.9), "balanced": (0.9, 0.95), "bold": (1.15, 0.98)}
+"""Temperature and top-p in one word."""
+_SEEDS = 10_000  # a drawn seed is short enough to type again
+_FARTHEST_DOWNBEAT = 64
+
+Source = str | Path | bytes | Piece
+
+
+class Options(TypedDict, total=False):
+    """What may be said beside the place, for `Muse.complete` and `Muse.fill`."""
+
+    candidates: int
+    """How many ideas, 1 … 16; default 4."""
+    seed: int | None
+    """Makes the ideas repeatable; None draws one and reports it."""
+    adventure: Literal["calm", "balanced", "bold"]
+    """How bold; default balanced."""
+    temperature: float | None
+    """In place of the one `adventure` means."""
+    top_p: float | None
+    """In place of the one `adventure` means."""
+    top_k: int
+    """Only this many likeliest tokens are drawn from; 0, the default, is no limit."""
+    keep_rit: bool
+    """Go on in the tempo a ritardando ends in."""
+    tracks: Sequence[str]
+    """Tracks that receive new notes, by number (piano tracks from 1) or name: one, or two for right and left."""
+    feel: Literal["played", "straight"]
+    """Whether new notes are as late and as legato as the context was played; default played."""
+    context_bars: int
+    """Bars before the ideas that are heard at most; default 512."""
+    first_downbeat: float | None
+    """Where the first whole bar begins, in quarter notes, for files whose time signatures do not tell."""
+
+
+class Muse:
+    """A model that writes ideas.
+
+    Args:
+        engine: what reads and writes tokens.
+        name: of the model.
+        device: where it runs.
+        card: what is known about the model.
+
+    """
+
+    def __init__(
+        self, engine: Engine[Any], *, name: str = "", device: str = "cpu", card: Mapping[str, object] | None = None
+    ) -> None:
+        """Keep the engine and make its tokenizer."""
+        self.engine = engine
+        self.name = name
+        self.device = device
+        self.card = dict(card or {})
+        self.tokenizer = PianoTokenizer()
+
+    def complete(
+        self,
+        piece: Source,
+        *,
+        at_bar: int | None = None,
+        bars: int = 4,
+        finish_bar: bool = True,
+        insert: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Ideas:
+        """Go on after a bar, without looking ahead.
+
+        Args:
+            piece: a MIDI file: its path, its bytes, or what `read_midi` returned.
+            at_bar: last bar kept, from 1; 0 writes before bar 1; None: where the music stops.
+            bars: whole bars to write, 1 … 32.
+            finish_bar: without `at_bar`, first finish a half-finished bar.
+            insert: what follows comes later instead of being replaced; None: only with `at_bar` 0.
+            **options: see `Options`.
+
+        Returns:
+            Ideas that differ from one another.
+
+        Raises:
+            PianoMuseError: a file that cannot be read, or something that cannot be done; one sentence says what.
+
+        """
+        pushes = at_bar == 0 if insert is None else insert
+
+        def place(read: Piece) -> Caret:
+            return find_caret(read, at_bar=at_bar, bars=bars, finish_bar=finish_bar, insert=pushes)
+
+        return self._ideas(piece, place, is_fill=False, options=options)
+
+    def fill(self, piece: Source, from_bar: int, to_bar: int, **options: Unpack[Options]) -> Ideas:
+        """Write bars from_bar … to_bar, both included, from what stands on both sides.
+
+        Args:
+            piece: a MIDI file: its path, its bytes, or what `read_midi` returned.
+            from_bar: first bar to write, from 1.
+            to_bar: last bar to write.
+            **options: see `Options`.
+
+        Raises:
+            PianoMuseError: a file that cannot be read, or something that cannot be done; one sentence says what.
+
+        """
+        return self._ideas(piece, lambda read: span_caret(read, from_bar, to_bar), is_fill=True, options=options)
+
+    def _ideas(self, source: Source, place: Callable[[Piece], Caret], *, is_fill: bool, options: Options) -> Ideas:
+        started = time.perf_counter()
+        piece, first_downbeat_ticks = _read(source, options.get("first_downbeat"))
+        caret = place(piece)
+        seed = options.get("seed")
+        order = Order(
+            n_ideas=options.get("candidates", 4),
+            seed=secrets.randbelow(_SEEDS) if seed is None else seed,
+            sampling=_sampling(options),
+            is_fill=is_fill,
+            keep_ritardando=options.get("keep_rit", False),
+            tracks=tuple(options.get("tracks", ())),
+            has_feel=_has_feel(options),
+            context_bars=options.get("context_bars", DEFAULT_CONTEXT_BARS),
+            first_downbeat_ticks=first_downbeat_ticks,
+            note=f"model {self.name}" if self.name else "",
+        )
+        reading_seconds = time.perf_counter() - started
+        composition = compose(self.engine, self.tokenizer, piece, caret, order)
+        to_first_note = composition.seconds_to_first_note
+        after = composition.request.after
+        return Ideas(
+            candidates=composition.ideas,
+            piece=piece,
+            caret=caret,
+            seed=order.seed,
+            first_downbeat_ticks=first_downbeat_ticks,
+            context_bars=composition.request.before.n_bars,
+            bars_after=after.n_bars if after is not None else 0,
+            model=self.name,
+            device=self.device,
+            summary=piece_line(piece, composition),
+            headline=written_line(composition),
+            warnings=tuple(notices(piece, composition, order)),
+            seconds=time.perf_counter() - started,
+            seconds_to_first_note=None if to_first_note is None else reading_seconds + to_first_note,
+        )
+
+
+def load(
+    name_or_path: str | Path | None = None,
+    device: str = "auto",
+    *,
+    precision: Literal["float32", "int8"] = "float32",
+    threads: int | None = None,
+) -> Muse:
+    """Load a model.
+
+    Args:
+        name_or_path: a checkpoint folder, a run folder (its best checkpoint), or the name of a model that ships;
+            None: the default model.
+        device: auto or cpu.
+        precision: float32, or int8: a quarter of the memory and faster, a little less exact.
+        threads: how many compute; None: as many as help.
+
+    Raises:
+        CheckpointError: there is no such model, or it is damaged.
+        VocabularyError: it speaks another vocabulary.
+        RequestError: an unknown device, or one this version cannot compose on.
+
+    """
+    if device not in DEVICES:
+        raise RequestError(f"--device {device}: choose one of {', '.join(DEVICES)}")
+    if device not in ("auto", "cpu"):
+        raise RequestError(f"--device {device}: this version composes on the CPU only; use --device cpu")
+    folder = _model_folder(name_or_path)
+    checkpoint: Checkpoint = load_checkpoint(folder)
+    tokenizer = PianoTokenizer()
+    require_same(checkpoint.vocabulary_fingerprint, tokenizer.vocabulary.fingerprint, f"the model {folder}")
+    from pianomuse.runtime.engine import CpuEngine
+
+    engine = CpuEngine(checkpoint.config, checkpoint.tensors, precision=precision, threads=threads)
+    name = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
+    return Muse(engine, name=name, device="cpu", card=checkpoint.card)
+
+
+def _model_folder(name_or_path: str | Path | None) -> Path:
+    """Find a checkpoint folder: as a path, as the best of a run folder, as a name among those that ship."""
+    if name_or_path is not None:
+        path = Path(name_or_path)
+        for folder in (path, path / "best"):
+            if (folder / "config.json").is_file():
+                return folder
+        if path.is_dir():
+            raise CheckpointError(f"--model {path}: no model in this folder; give one that holds model.safetensors")
+    name = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
+    if (WEIGHTS / name / "config.json").is_file():
+        return WEIGHTS / name
+    ships = ", ".join(sorted(folder.parent.name for folder in WEIGHTS.glob("*/config.json"))) or "none"
+    raise CheckpointError(f"--model {name}: no such folder and no model of that name; those that ship: {ships}")
+
+
+def _read(source: Source, first_downbeat: float | None) -> tuple[Piece, int | None]:
+    """Read the piece; a first downbeat, in quarter notes, becomes ticks of its file."""
+    if first_downbeat is not None and not 0 <= first_downbeat <= _FARTHEST_DOWNBEAT:
+        raise RequestError(f"--first-downbeat {first_downbeat:g}: choose 0 to {_FARTHEST_DOWNBEAT} quarter notes")
+    piece = source if isinstance(source, Piece) else read_midi(source)
+    if first_downbeat is None:
+        return piece, None
+    ticks = round(first_downbeat * piece.grid.ticks_per_quarter)
+    return (piece if isinstance(source, Piece) else read_midi(source, first_downbeat_ticks=ticks)), ticks
+
+
+def _sampling(options: Options) -> SamplingSettings:
+    adventure = options.get("adventure", "balanced")
+    if adventure not in ADVENTURE:
+        raise RequestError(f"--adventure {adventure}: choose {', '.join(ADVENTURE)}")
+    temperature, top_p = ADVENTURE[adventure]
+    wanted, wanted_p = options.get("temperature"), options.get("top_p")
+    return SamplingSettings(
+        temperature=temperature if wanted is None else wanted,
+        top_p=top_p if wanted_p is None else wanted_p,
+        top_k=options.get("top_k", 0),
+    )
+
+
+def _has_feel(options: Options) -> bool:
+    feel = options.get("feel", "played")
+    if feel not in ("played", "straight"):
+        raise RequestError(f"--feel {feel}: choose played or straight")
+    return feel == "played"

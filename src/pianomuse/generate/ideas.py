@@ -1,0 +1,123 @@
+"""Ideas as a composer gets them: files, words, and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+from symusic import Score
+
+from pianomuse.generate.caret import Caret
+from pianomuse.midi.additions import NewNote, NewPedal
+from pianomuse.midi.read import Piece
+from pianomuse.midi.write import write_atomically
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One idea.
+
+    Args:
+        number: from 1; idea k of a seed is the same however many are asked for.
+        notes: the new notes, by onset, in ticks of the whole piece.
+        pedals: the new pedal events, likewise.
+        reason: what it does, in words.
+        range: lowest and highest note.
+        ending: how it ends, in words.
+        log_prob_per_note: the model's own likelihood of it, natural logarithm per note.
+        seconds: from the start of decoding to its end.
+        midi: a MIDI file of the new bars alone.
+        with_completion: the composer's file with the new bars in place.
+
+    """
+
+    number: int
+    notes: tuple[NewNote, ...]
+    pedals: tuple[NewPedal, ...]
+    reason: str
+    range: str
+    ending: str
+    log_prob_per_note: float
+    seconds: float
+    midi: bytes
+    with_completion: bytes
+
+    @property
+    def score(self) -> Score:
+        """The new bars alone, from their first bar line on."""
+        return Score.from_midi(self.midi)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the new bars as a MIDI file; return its path."""
+        return write_atomically(Path(path), self.midi)
+
+    def save_with_completion(self, path: str | Path) -> Path:
+        """Write the whole piece with the new bars in place; return its path."""
+        return write_atomically(Path(path), self.with_completion)
+
+
+@dataclass(frozen=True)
+class Ideas(Sequence[Candidate]):
+    """All ideas for one place, and what is to be said about them.
+
+    Args:
+        candidates: the ideas.
+        piece: the composer's file.
+        caret: where the ideas are.
+        seed: what they were drawn with.
+        first_downbeat_ticks: as `piece` was read with.
+        context_bars: bars before the ideas that were heard.
+        bars_after: bars behind them that were heard.
+        model: name of the model.
+        device: where it ran.
+        summary: the piece in one line.
+        headline: what was written, in one line.
+        warnings: what the composer should know, as sentences.
+        seconds: from reading the file to the last idea.
+        seconds_to_first_note: from reading the file to the first new note; None without notes.
+
+    """
+
+    candidates: tuple[Candidate, ...]
+    piece: Piece
+    caret: Caret
+    seed: int
+    first_downbeat_ticks: int | None
+    context_bars: int
+    bars_after: int
+    model: str
+    device: str
+    summary: str
+    headline: str
+    warnings: tuple[str, ...]
+    seconds: float
+    seconds_to_first_note: float | None
+
+    @property
+    def bars(self) -> int:
+        """Whole bars asked for."""
+        return self.caret.n_bars - self.caret.finishes_bar
+
+    @property
+    def starts_at(self) -> dict[str, float]:
+        """Bar and beat, both from 1, at which the ideas start."""
+        beat = self.caret.beat
+        return {"bar": self.caret.bar_index + 1, "beat": int(beat) if beat == int(beat) else beat}
+
+    def __len__(self) -> int:
+        """Return the number of ideas."""
+        return len(self.candidates)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        """Iterate over the ideas."""
+        return iter(self.candidates)
+
+    @overload
+    def __getitem__(self, index: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Candidate, ...]: ...
+    def __getitem__(self, index: int | slice) -> Candidate | tuple[Candidate, ...]:
+        """Return one idea, or some."""
+        return self.candidates[index]
