@@ -159,7 +159,7 @@ class Muse:
         reading_seconds = time.perf_counter() - started
         composition = compose(self.engine, self.tokenizer, piece, caret, order)
         to_first_note = composition.seconds_to_first_note
-        after = composition.request.after
+        after, heard = composition.request.after, composition.request.heard
         return Ideas(
             candidates=composition.ideas,
             piece=piece,
@@ -168,6 +168,7 @@ class Muse:
             first_downbeat_ticks=first_downbeat_ticks,
             context_bars=composition.request.before.n_bars,
             bars_after=after.n_bars if after is not None else 0,
+            hands=heard.hands if heard is not None else "",
             model=self.name,
             device=self.device,
             summary=piece_line(piece, composition),
@@ -228,6 +229,8 @@ def _model_folder(name_or_path: str | Path | None) -> Path:
     if (WEIGHTS / name / "config.json").is_file():
         return WEIGHTS / name
     ships = ", ".join(sorted(folder.parent.name for folder in WEIGHTS.glob("*/config.json"))) or "none"
+    if name_or_path is None:
+        raise CheckpointError(f"the default model is not at {WEIGHTS / name}; install PianoMuse again, or give --model")
     raise CheckpointError(f"--model {name}: no such folder and no model of that name; those that ship: {ships}")
 
 

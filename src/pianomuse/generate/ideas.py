@@ -70,6 +70,7 @@ class Ideas(Sequence[Candidate]):
         first_downbeat_ticks: as `piece` was read with.
         context_bars: bars before the ideas that were heard.
         bars_after: bars behind them that were heard.
+        hands: who plays, such as ``two hands``; empty where nothing was heard.
         model: name of the model.
         device: where it ran.
         summary: the piece in one line.
@@ -87,6 +88,7 @@ class Ideas(Sequence[Candidate]):
     first_downbeat_ticks: int | None
     context_bars: int
     bars_after: int
+    hands: str
     model: str
     device: str
     summary: str

@@ -111,8 +111,8 @@ def _routing(piece: Piece, chosen: list[int], pianos: list[int]) -> Routing:
         sentence = f"New notes go to {_named(piece, chosen[0], pianos)}" if len(pianos) > 1 else ""
         return Routing(chosen[0], chosen[0], sentence)
     right, left = _right_and_left(piece, chosen)
-    upper, lower = ("melody", "the rest") if piece.tracks[right].role == "voice" else ("right hand", "left hand")
-    sentence = f"New notes go to {_named(piece, right, pianos)} ({upper}) and {_named(piece, left, pianos)} ({lower})"
+    upper, lower = ("The melody", "the rest") if piece.tracks[right].role == "voice" else ("Right hand", "left hand")
+    sentence = f"{upper} to {_named(piece, right, pianos)}, {lower} to {_named(piece, left, pianos)}"
     return Routing(right, left, sentence)
 
 

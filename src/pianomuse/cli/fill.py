@@ -1,0 +1,66 @@
+"""`pianomuse fill`: several ideas for bars in the middle, heard from both sides."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pianomuse.cli import options as o
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(
+        "fill",
+        epilog="Example: pianomuse fill waltz.mid --from-bar 9 --to-bar 12",
+    )(fill)
+
+
+def fill(
+    midi: o.Midi,
+    from_bar: Annotated[int, typer.Option("--from-bar", metavar="A", help="First bar to write, from 1.")],
+    to_bar: Annotated[int, typer.Option("--to-bar", metavar="B", help="Last bar to write.")],
+    candidates: o.Candidates = 4,
+    seed: o.Seed = None,
+    tracks: o.Tracks = None,
+    first_downbeat: o.FirstDownbeat = None,
+    context_bars: o.ContextBars = 512,
+    adventure: o.AdventureOption = o.Adventure.BALANCED,
+    temperature: o.Temperature = None,
+    top_p: o.TopP = None,
+    top_k: o.TopK = 0,
+    feel: o.FeelOption = o.Feel.PLAYED,
+    keep_rit: o.KeepRit = False,
+    model: o.Model = None,
+    device: o.DeviceOption = o.Device.AUTO,
+    out: o.Out = None,
+    audio: o.Audio = False,
+    as_json: o.AsJson = False,
+) -> None:
+    """Write bars A to B anew from what stands on both sides; writes MIDI, a picture and a page to listen to."""
+    import time
+
+    from pianomuse.api import load
+    from pianomuse.cli.ideas import deliver
+    from pianomuse.midi.read import read_midi
+
+    started = time.perf_counter()
+    read_midi(midi)  # a file that cannot be read is refused before the model is loaded
+    ideas = load(model, device.value).fill(
+        midi,
+        from_bar,
+        to_bar,
+        candidates=candidates,
+        seed=seed,
+        adventure=adventure.value,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        keep_rit=keep_rit,
+        tracks=o.track_words(tracks),
+        feel=feel.value,
+        context_bars=context_bars,
+        first_downbeat=first_downbeat,
+    )
+    deliver(ideas, midi, out, audio=audio, as_json=as_json, started=started)

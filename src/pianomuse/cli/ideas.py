@@ -1,0 +1,158 @@
+"""Write ideas as files, tell about them on stderr, and as JSON on stdout.
+
+Everything is written aside, in a folder beside the target, and moved into place when it is complete. A file that
+exists is never written over: numbers go on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from pianomuse.generate.ideas import Ideas
+from pianomuse.generate.show import idea_rows
+from pianomuse.midi.write import unused_path
+from pianomuse.render.clip import clip_of, clip_sound
+from pianomuse.render.page import ideas_page
+from pianomuse.render.piano import write_wav
+from pianomuse.render.picture import ideas_picture
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where everything of one call is; lists have one entry per idea."""
+
+    numbers: list[int]
+    midi: list[Path]
+    with_completion: list[Path]
+    audio: list[Path]
+    picture: Path
+    page: Path
+
+
+def deliver(ideas: Ideas, midi: Path, out: Path | None, *, audio: bool, as_json: bool, started: float) -> None:
+    """Write the files of a call and report them.
+
+    Args:
+        ideas: what was written.
+        midi: the composer's file, as given.
+        out: the folder; None: `<stem> ideas` beside the file.
+        audio: write WAV files too.
+        as_json: print a JSON document on stdout.
+        started: `time.perf_counter()` at the beginning of the command.
+
+    """
+    written = write_ideas(ideas, midi, out, audio=audio)
+    for line in talk(ideas, written):
+        typer.echo(line, err=True)
+    if as_json:
+        typer.echo(json.dumps(report(ideas, midi, written, time.perf_counter() - started), ensure_ascii=False))
+
+
+def write_ideas(ideas: Ideas, midi: Path, out: Path | None, *, audio: bool) -> Written:
+    """Write MIDI files, picture, page and sound; all of them or, if something fails, none."""
+    folder = out if out is not None else midi.parent / f"{midi.stem} ideas"
+    names = _names(folder, midi.stem, len(ideas), audio=audio)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.part"
+    aside.mkdir()
+    try:
+        for idea, alone, whole in zip(ideas, names.midi, names.with_completion, strict=True):
+            (aside / alone.name).write_bytes(idea.midi)
+            (aside / whole.name).write_bytes(idea.with_completion)
+        rows = idea_rows(ideas, names.numbers)
+        ideas_picture(rows, title=midi.name).save(aside / names.picture.name, optimize=True)
+        links = [(a.name, w.name) for a, w in zip(names.midi, names.with_completion, strict=True)]
+        page = ideas_page(rows, title=midi.name, lines=[ideas.summary, ideas.headline], files=links)
+        (aside / names.page.name).write_text(page, encoding="utf-8")
+        for row, path in zip(rows, names.audio, strict=False):
+            write_wav(aside / path.name, clip_sound(clip_of(row)))
+        _move(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return names
+
+
+def talk(ideas: Ideas, written: Written) -> list[str]:
+    """Return what the composer reads: the piece, what to know, a line per idea, and how to go on."""
+    width = max((len(idea.reason) for idea in ideas), default=0)
+    notes = max((len(f"{len(idea.notes)}") for idea in ideas), default=0)
+    span = max((len(idea.range) for idea in ideas), default=0)
+    lines = [ideas.summary, *ideas.warnings, ideas.headline]
+    for number, idea in zip(written.numbers, ideas, strict=True):
+        count = f"{len(idea.notes):>{notes}} note{' ' if len(idea.notes) == 1 else 's'}"
+        lines.append(f"{number:>2}  {idea.reason:<{width}}  {count}  {idea.range:<{span}}  {idea.ending}")
+    again = f"These again: --seed {ideas.seed}"
+    return [*lines, f"Listen: {written.page}    More ideas: run again    {again}"]
+
+
+def report(ideas: Ideas, midi: Path, written: Written, seconds: float) -> dict[str, object]:
+    """Return the JSON document of a call."""
+    candidates = []
+    for index, idea in enumerate(ideas):
+        entry: dict[str, object] = {
+            "midi": str(written.midi[index]),
+            "with_completion": str(written.with_completion[index]),
+            "notes": len(idea.notes),
+            "reason": idea.reason,
+            "range": idea.range,
+            "ending": idea.ending,
+            "log_prob_per_note": round(idea.log_prob_per_note, 4),
+            "seconds": round(idea.seconds, 4),
+        }
+        if written.audio:
+            entry["audio"] = str(written.audio[index])
+        candidates.append(entry)
+    first_note = ideas.seconds_to_first_note
+    return {
+        "input": str(midi),
+        "model": ideas.model,
+        "device": ideas.device,
+        "seed": ideas.seed,
+        "context_bars": ideas.context_bars,
+        "bars": ideas.bars,
+        "at_bar": ideas.caret.at_bar,
+        "starts_at": ideas.starts_at,
+        "candidates": candidates,
+        "picture": str(written.picture),
+        "page": str(written.page),
+        "seconds": round(seconds, 4),
+        "seconds_to_first_note": None if first_note is None else round(first_note, 4),
+        "warnings": list(ideas.warnings),
+    }
+
+
+def _names(folder: Path, stem: str, n_ideas: int, *, audio: bool) -> Written:
+    """Choose names that no file in the folder has."""
+    pattern = re.compile(re.escape(stem) + r"\.(?:with-)?completion-(\d{1,9})\.(?:mid|wav)")
+    taken = [int(found[1]) for path in _entries(folder) if (found := pattern.fullmatch(path))]
+    first = max(taken, default=0) + 1
+    numbers = list(range(first, first + n_ideas))
+    return Written(
+        numbers=numbers,
+        midi=[folder / f"{stem}.completion-{number}.mid" for number in numbers],
+        with_completion=[folder / f"{stem}.with-completion-{number}.mid" for number in numbers],
+        audio=[folder / f"{stem}.completion-{number}.wav" for number in numbers] if audio else [],
+        picture=unused_path(folder / f"{stem}.ideas.png"),
+        page=unused_path(folder / "ideas.html"),
+    )
+
+
+def _entries(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+
+def _move(aside: Path, folder: Path) -> None:
+    """Move finished files into place; the whole folder at once where there is none yet."""
+    if not folder.exists():
+        aside.rename(folder)
+        return
+    for path in sorted(aside.iterdir()):
+        path.rename(folder / path.name)

@@ -1,0 +1,136 @@
+"""The options that `complete` and `fill` share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Adventure(StrEnum):
+    """How bold ideas are."""
+
+    CALM = "calm"
+    BALANCED = "balanced"
+    BOLD = "bold"
+
+
+class Device(StrEnum):
+    """Where the model runs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    NPU = "npu"
+    MPS = "mps"
+
+
+class Feel(StrEnum):
+    """How new notes lie against the grid."""
+
+    PLAYED = "played"
+    STRAIGHT = "straight"
+
+
+_SOUND = "How it sounds"
+_PLACE = "Where it goes"
+_MODEL = "Model and files"
+
+Midi = Annotated[Path, typer.Argument(metavar="IN.mid", help="The piece.", show_default=False)]
+Candidates = Annotated[int, typer.Option("--candidates", metavar="K", help="How many ideas, 1 to 16.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="S", help="Makes the ideas repeatable; without it one is drawn and printed."),
+]
+AdventureOption = Annotated[
+    Adventure, typer.Option("--adventure", help="How bold: sets temperature and top-p.", rich_help_panel=_SOUND)
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature",
+        metavar="T",
+        help="0.5-0.7 conservative, 0.8-0.9 balanced, 1.0-1.5 adventurous.",
+        rich_help_panel=_SOUND,
+    ),
+]
+TopP = Annotated[
+    float | None,
+    typer.Option(
+        "--top-p",
+        metavar="P",
+        help="Draw only from the likeliest tokens that together reach P.",
+        rich_help_panel=_SOUND,
+    ),
+]
+TopK = Annotated[
+    int,
+    typer.Option(
+        "--top-k", metavar="N", help="Draw only from the N likeliest tokens; 0 is no limit.", rich_help_panel=_SOUND
+    ),
+]
+FeelOption = Annotated[
+    Feel,
+    typer.Option(
+        "--feel",
+        help="played: as late and as legato as the piece was played; straight: on the grid.",
+        rich_help_panel=_SOUND,
+    ),
+]
+KeepRit = Annotated[
+    bool,
+    typer.Option("--keep-rit", help="Go on in the tempo that a ritardando ends in.", rich_help_panel=_SOUND),
+]
+Tracks = Annotated[
+    str | None,
+    typer.Option(
+        "--tracks",
+        metavar="N[,N]",
+        help="Piano track (number or name) for the new notes; two for right and left hand.",
+        rich_help_panel=_PLACE,
+    ),
+]
+FirstDownbeat = Annotated[
+    float | None,
+    typer.Option(
+        "--first-downbeat",
+        metavar="Q",
+        help="Where the first whole bar begins, in quarter notes, if the file's time signatures do not tell.",
+        rich_help_panel=_PLACE,
+    ),
+]
+ContextBars = Annotated[
+    int,
+    typer.Option("--context-bars", metavar="N", help="Hear at most N bars before the ideas.", rich_help_panel=_PLACE),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|PATH",
+        help="A model that ships, a checkpoint or a run folder; without it the default model.",
+        rich_help_panel=_MODEL,
+    ),
+]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where the model runs.", rich_help_panel=_MODEL)]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Folder for the ideas; without it a folder `<name> ideas` beside the piece.",
+        rich_help_panel=_MODEL,
+    ),
+]
+Audio = Annotated[
+    bool,
+    typer.Option("--audio", help="Also write each idea as WAV, with the two bars before it.", rich_help_panel=_MODEL),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel=_MODEL)]
+
+
+def track_words(tracks: str | None) -> tuple[str, ...]:
+    """Split what was given to --tracks."""
+    return tuple(word.strip() for word in tracks.split(",") if word.strip()) if tracks else ()
