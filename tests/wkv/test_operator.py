@@ -9,7 +9,7 @@ from torch import Tensor
 
 import pianomuse.wkv
 from pianomuse.kernels import wkv as kernel
-from pianomuse.wkv import wkv7
+from pianomuse.wkv import chunked, wkv7
 
 BACKENDS = ("chunked", "cpu")
 NAMES = ("y", "final_state", "dr", "dlog_decay", "dk", "dv", "da", "db", "dstate")
@@ -190,6 +190,13 @@ def test_tensors_in_any_memory_order(backend: str) -> None:
     assert not turned[0].is_contiguous()
     for x, z in zip(wkv7(*turned, backend=backend), wkv7(*inputs, backend=backend), strict=True):
         assert torch.equal(x, z)
+
+
+def test_the_chunk_form_in_blocks_of_rows_equals_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs, state = sequences("usual", 3, 20, 2, 32), first_state(3, 2, 32)
+    whole = run(inputs, state, "chunked", torch.float32)
+    monkeypatch.setattr(chunked, "CPU_BLOCK", 2 * 20 * 2 * 32)  # two rows, then one
+    assert_close(run(inputs, state, "chunked", torch.float32), whole)
 
 
 def test_inputs_stay_as_they_are_and_the_final_state_is_the_callers_own() -> None:
