@@ -205,7 +205,7 @@ def load(
         raise RequestError(f"--device {device}: choose one of {', '.join(DEVICES)}")
     if device not in ("auto", "cpu"):
         raise RequestError(f"--device {device}: this version composes on the CPU only; use --device cpu")
-    folder = _model_folder(name_or_path)
+    folder = model_folder(name_or_path)
     checkpoint: Checkpoint = load_checkpoint(folder)
     tokenizer = PianoTokenizer()
     require_same(checkpoint.vocabulary_fingerprint, tokenizer.vocabulary.fingerprint, f"the model {folder}")
@@ -216,7 +216,7 @@ def load(
     return Muse(engine, name=name, device="cpu", card=checkpoint.card)
 
 
-def _model_folder(name_or_path: str | Path | None) -> Path:
+def model_folder(name_or_path: str | Path | None) -> Path:
     """Find a checkpoint folder: as a path, as the best of a run folder, as a name among those that ship."""
     if name_or_path is not None:
         path = Path(name_or_path)
