@@ -2,8 +2,8 @@
 
 Bytes of one token in one layer were counted with PyTorch's saved-tensor hooks on the plain form of the block (widths 64
 to 256; `tests/model/test_memory.py` counts again). They include what the compiled operator keeps: its state every 16
-steps and after the last, and one vector a step. Not included: the few buffers that live only inside one operation, about one
-activation of the channel mix.
+steps and after the last, and one vector a step. Not included: the few buffers that live only inside one operation,
+about one activation of the channel mix.
 
 Legend: L layers, C width, V vocabulary.
 """
@@ -47,7 +47,7 @@ def estimate_model_memory(
 
     Example:
         >>> round(estimate_model_memory(12, 384, 761, 8, 1024)["total_gb"], 1)
-        5.5
+        5.4
     """
     if precision not in _BYTES_PER_CHANNEL:
         raise ConfigError(f"precision {precision!r} is unknown; choose one of {', '.join(_BYTES_PER_CHANNEL)}")
