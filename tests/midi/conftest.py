@@ -35,8 +35,10 @@ class Smf:
         return b"MTrk" + struct.pack(">I", len(body)) + body
 
     def body(self, events: Events) -> bytes:
+        """Spell events in order of their ticks (events of one tick as given), then end-of-track."""
         out, now = b"", 0
-        for tick, raw in [*events, (max([tick for tick, _ in events], default=0), self.END)]:
+        ordered = sorted(events, key=lambda event: event[0])
+        for tick, raw in [*ordered, (ordered[-1][0] if ordered else 0, self.END)]:
             out += _vlq(tick - now) + raw
             now = tick
         return out

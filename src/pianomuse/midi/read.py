@@ -127,7 +127,7 @@ def _merge(
     ]
     onset, end, pitch, velocity, track, off_index = np.array(rows, dtype=np.int64).T
     _count_oddities(onset, end, pitch, track, off_index, warnings)
-    end = np.maximum(end, onset + max(file.ticks_per_quarter // 24, 1))
+    end = np.where(end == onset, onset + max(file.ticks_per_quarter // 24, 1), end)
     order = np.lexsort((track, -end, pitch, onset))
     onset, end, pitch, velocity, track = (column[order] for column in (onset, end, pitch, velocity, track))
     first = np.ones(len(onset), dtype=bool)

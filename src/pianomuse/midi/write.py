@@ -7,7 +7,10 @@ import re
 import tempfile
 from pathlib import Path
 
-from symusic import Score
+from symusic import ControlChange, Score
+
+from pianomuse.midi.events import SUSTAIN, Event, chunk_bytes, file_bytes, parse
+from pianomuse.midi.parts import is_sustain
 
 
 def write_atomically(path: str | Path, data: bytes) -> Path:
@@ -44,8 +47,27 @@ def unused_path(path: str | Path) -> Path:
 
 
 def score_bytes(score: Score) -> bytes:
-    """Return a score as a standard MIDI file."""
-    return bytes(score.dumps_midi())
+    """Return a score as a standard MIDI file.
+
+    symusic (0.6.0) writes controllers and forgets pedals, so where a track has pedals and no sustain controllers they
+    are written as such. It also writes controllers before the note-offs of their tick; a pedal pressed there would
+    catch the notes that end, so it comes last.
+    """
+    whole = score.copy()
+    for track in whole.tracks:
+        if len(track.pedals) and all(control.number != SUSTAIN for control in track.controls):
+            moves = [(pedal.time + pedal.duration, 0) for pedal in track.pedals]
+            moves += [(pedal.time, 127) for pedal in track.pedals]
+            for tick, value in sorted(moves):
+                track.controls.append(ControlChange(tick, SUSTAIN, value, ttype="tick"))
+    file = parse(bytes(whole.dumps_midi()), "The score")
+    chunks = [chunk_bytes(sorted(chunk.events, key=_press_last), chunk.end_tick) for chunk in file.chunks]
+    return file_bytes(chunks, file.ticks_per_quarter)
+
+
+def _press_last(event: Event) -> tuple[int, bool]:
+    tick, raw = event
+    return tick, is_sustain(raw) and raw[2] >= 64
 
 
 def _umask() -> int:
