@@ -32,8 +32,8 @@ class Heard:
         density: bin of notes per quarter in the last four bars.
         hands: who plays.
         is_playable: two hands can play what was heard.
-        lowest: lowest MIDI pitch of the last 16 bars.
-        highest: highest MIDI pitch of the last 16 bars.
+        lowest: lowest MIDI pitch of the last 16 bars, of the last four where the tracks tell one hand.
+        highest: highest MIDI pitch of the same bars.
         mean_pitch: of the last four bars.
 
     """
@@ -79,14 +79,16 @@ def listen(
     texture, around = _only(notes, near), _only(notes, wide)
     quarters = float(starts[near.stop] - starts[near.start]) / GRID
     voices = 1 if _is_one_line(texture) else n_voices(texture)
+    is_told = len(roles) == 1 and roles <= {"right", "left"}
+    alone = texture if is_told else around
     return Heard(
         n_notes=len(notes.onset),
         n_voices=voices,
         density=density_bin(len(texture.onset), quarters),
-        hands=_hands(texture, around, roles, tempo_bpm),
+        hands=_hands(alone, roles, tempo_bpm),
         is_playable=count_unplayable(_rows(around), 2, tempo_bpm) <= _UNPLAYABLE_SHARE * len(around.onset),
-        lowest=int(around.pitch.min()),
-        highest=int(around.pitch.max()),
+        lowest=int(alone.pitch.min()),
+        highest=int(alone.pitch.max()),
         mean_pitch=float(texture.pitch.mean()),
     )
 
@@ -140,15 +142,12 @@ def _is_one_line(notes: TokenNotes) -> bool:
     return bool((end[:-1] > onset[1:]).sum() <= _ONE_LINE_SHARE * len(onset))
 
 
-def _hands(texture: TokenNotes, around: TokenNotes, roles: frozenset[str], tempo_bpm: float) -> Hands:
-    """Tell who plays: by the tracks' roles where one hand can play it, else by what one hand could play for 16 bars."""
-    if len(roles) > 1:
+def _hands(notes: TokenNotes, roles: frozenset[str], tempo_bpm: float) -> Hands:
+    """Tell who plays: one hand if it can play the notes and no other track plays too, the one its track names."""
+    n_unplayable = 0 if _is_one_line(notes) else count_unplayable(_rows(notes), 1, tempo_bpm)
+    if len(roles) > 1 or n_unplayable > _UNPLAYABLE_SHARE * len(notes.onset):
         return "two hands"
-    is_told = roles <= {"right", "left"} and bool(roles)
-    alone = texture if is_told else around
-    if not _is_one_line(alone) and count_unplayable(_rows(alone), 1, tempo_bpm) > _UNPLAYABLE_SHARE * len(alone.onset):
-        return "two hands"
-    is_right = "right" in roles if is_told else texture.pitch.mean() >= _RIGHT_HAND_FROM
+    is_right = "left" not in roles and ("right" in roles or notes.pitch.mean() >= _RIGHT_HAND_FROM)
     return "right hand alone" if is_right else "left hand alone"
 
 

@@ -118,11 +118,10 @@ class SideReader:
             head = [vocabulary.id(f"TimeSig_{metre[0]}/{metre[1]}"), vocabulary.id(tempo_name(bpm))]
             body = np.zeros(0, dtype=np.int32)
         else:
-            ids = self.tokenizer.encode(part, n_bars=len(metres))
-            lines = self.tokenizer.find_bar_indices(ids)
+            # The tokenizer releases every pedal at the end: one more bar takes what is held on past these.
+            ids = self.tokenizer.encode(part, n_bars=len(metres) + 1)
             head = [int(index) for index in ids[:2]]
-            # A pedal held on would be released in one more bar, which nobody plays.
-            body = ids[2 : lines[len(metres)] if len(lines) > len(metres) else len(ids)]
+            body = ids[2 : self.tokenizer.find_bar_indices(ids)[len(metres)]]
         notes = part.tracks[0].notes.numpy()
         starts = np.concatenate([[0], np.cumsum(units)])
         scale = GRID / part.ticks_per_quarter
