@@ -107,6 +107,7 @@ def test_all_rows_share_one_scale_and_are_told_apart(row: Cut) -> None:
 def test_bars_are_numbered_as_in_the_file_and_cut_short_at_its_start(row: Cut, piece: Read) -> None:
     assert (row("finished-phrase", 5, 8).first_bar, row("finished-phrase", 5, 8).n_bars) == (1, 8)
     assert (row("expressive-pedal", 11, 12).first_bar, row("expressive-pedal", 11, 12).n_bars) == (7, 6)
+    assert row("finished-phrase", 5, 6, bars_after=4).n_bars == piece("finished-phrase").grid.n_bars == 8
     early = row("finished-phrase", 2, 3, context_bars=4)
     assert (early.first_bar, early.n_bars) == (1, 3)
     assert early.bar_lines == tuple(piece("finished-phrase").grid.start_of(i) for i in range(4))

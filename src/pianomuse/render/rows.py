@@ -89,7 +89,7 @@ def idea_row(
         reason: what is said of it in words.
         hands: one entry per note of `score.tracks[0].notes`; None when hands are not told apart.
         context_bars: whole bars shown before the bar in which the idea starts (fewer at the start of a piece).
-        bars_after: bars shown after the idea, for `fill`.
+        bars_after: bars shown after the idea, for `fill` (fewer at the end of a piece).
     """
     if not 0 <= from_tick < to_tick:
         raise RequestError(f"an idea cannot span ticks {from_tick} to {to_tick}; give a start before the end")
@@ -97,7 +97,8 @@ def idea_row(
     if hands is not None and len(hands) != len(notes):
         raise RequestError(f"{len(hands)} hands for {len(notes)} notes; give one hand per note, or none at all")
     first = max(grid.bar_at(from_tick) - context_bars, 0)
-    last = grid.bar_at(to_tick - 1) + bars_after
+    last_new = grid.bar_at(to_tick - 1)
+    last = max(min(last_new + bars_after, grid.n_bars - 1), last_new)
     bar_lines = tuple(grid.start_of(bar_index) for bar_index in range(first, last + 2))
     begin, end = bar_lines[0], bar_lines[-1]
     drawn = [
