@@ -220,9 +220,9 @@ EXAMPLES = (
     Example(
         name="waltz-pickup",
         source="mutopia/farnham_farnham.mid",
-        text="Spagnoletti, The Countess of Farnham's Waltz, bars 1-17. Mutopia Project, public domain.",
+        text="Spagnoletti, The Countess of Farnham's Waltz, bars 1-21, beat 2. Mutopia Project, public domain.",
         bar=1.5,
-        until_bar=17,
+        until_bar=20 + 2 / 3,
     ),
     Example(
         name="expressive-pedal",

@@ -39,7 +39,7 @@ def test_every_file_is_listed_and_small() -> None:
         ("finished-phrase", 8, (2, 4), ("right", "left")),
         ("broken-off-on-beat-3", 6, (4, 4), ("right", "left")),
         ("right-hand", 9, (2, 2), ("right",)),
-        ("waltz-pickup", 17, (3, 8), ("right", "left")),
+        ("waltz-pickup", 21, (3, 8), ("right", "left")),
         ("expressive-pedal", 16, (3, 4), ("piano",)),
         ("gap-of-four-bars", 20, (6, 8), ("right", "left")),
     ],
@@ -62,9 +62,10 @@ def test_the_broken_bar_stops_where_beat_3_begins() -> None:
     assert onsets.max() >= 5 * 4 + 1
 
 
-def test_the_waltz_begins_with_a_pickup() -> None:
-    onsets, _ = in_quarters(read("waltz-pickup"))
+def test_the_waltz_begins_with_a_pickup_and_stops_before_the_next() -> None:
+    onsets, ends = in_quarters(read("waltz-pickup"))
     assert onsets.min() == 1.0  # the last eighth of a bar of three
+    assert ends.max() == 20 * 1.5 + 1.0
 
 
 def test_the_performance_has_dynamics_timing_and_pedal() -> None:
