@@ -105,14 +105,16 @@ def give_dynamics(notes: Sequence[PlacedNote], dynamics: Dynamics | None) -> lis
     velocity = np.array([note.velocity for note in notes], dtype=np.float64)
     pitch = np.array([note.pitch for note in notes])
     roles = _roles(np.array([note.units for note in notes]), pitch, dynamics.middle)
-    balanced = np.empty_like(velocity)
+    within, balance = np.zeros_like(velocity), np.zeros_like(velocity)
     for role in _ROLES:
         own = roles == role
         if own.any():
-            balanced[own] = velocity[own] - velocity[own].mean() + dynamics.offsets.get(role, 0.0)
-    balanced -= balanced.mean()
-    stretch = min(dynamics.spread / max(float(balanced.std()), 1e-9), _MOST_STRETCH)
-    new = np.clip(np.round(dynamics.mean + balanced * stretch), 1, 127).astype(int)
+            within[own] = velocity[own] - velocity[own].mean()
+            balance[own] = dynamics.offsets.get(role, 0.0)
+    balance -= balance.mean()
+    left = max(dynamics.spread**2 - float(balance.var()), 0.0)
+    stretch = min(left**0.5 / max(float(within.std()), 1e-9), _MOST_STRETCH)
+    new = np.clip(np.round(dynamics.mean + balance + within * stretch), 1, 127).astype(int)
     return [replace(note, velocity=int(value)) for note, value in zip(notes, new, strict=True)]
 
 
