@@ -67,13 +67,16 @@ def new_rows(
     pressed: Iterable[int] = (),
     press_tick: int = 0,
 ) -> dict[int, list[Row]]:
-    """Spell new notes and pedals as events, by chunk; notes on `pressed` channels end at `press_tick` at the latest."""
+    """Spell new notes and pedals as events, by chunk.
+
+    On `pressed` channels the pedal goes down at `press_tick`, the span's last: notes that end with the span end there.
+    """
     rows: defaultdict[int, list[Row]] = defaultdict(list)
     for note in notes:
         track = piece.tracks[note.track]
         end = note.tick + max(note.duration_ticks, 1)
-        if track.channel in pressed and note.tick < press_tick:
-            end = min(end, press_tick)
+        if track.channel in pressed and note.tick < press_tick and end == press_tick + 1:
+            end = press_tick
         rows[track.index].append((note.tick, STARTS, bytes((NOTE_ON | track.channel, note.pitch, note.velocity))))
         rows[track.index].append((end, ENDS, bytes((NOTE_OFF | track.channel, note.pitch, 64))))
     for pedal in pedals:
