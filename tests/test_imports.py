@@ -23,7 +23,8 @@ LINES = (  # a room may import rooms on lines below its own
     ("runtime", "render", "measure"),
     ("notation", "tokens", "checkpoint", "wkv"),
     ("midi", "devices", "kernels"),
-    ("errors", "settings"),
+    ("settings",),  # raises ConfigError, so errors stand below it
+    ("errors",),
 )
 LINE_OF = {room: number for number, rooms in enumerate(LINES) for room in rooms}
 NO_TORCH = {

@@ -8,7 +8,6 @@ is heavy inside the command, so that `pianomuse --help` stays under 0.3 s.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import io
 import logging
 import sys
@@ -56,8 +55,7 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     for name in COMMANDS:
-        if importlib.util.find_spec(f"pianomuse.cli.{name}"):
-            importlib.import_module(f"pianomuse.cli.{name}").register(app)
+        importlib.import_module(f"pianomuse.cli.{name}").register(app)
     return app
 
 
