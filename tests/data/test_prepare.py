@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pianomuse.data.pieces import tokenise_piece
 from pianomuse.data.prepare import process_midi_directory
 from pianomuse.data.store import PieceStore, read_header
 from pianomuse.data.works import draw_split, group_works, turns
@@ -125,3 +126,13 @@ def test_a_dataset_of_another_vocabulary_or_format_is_refused(dataset: Path, tmp
         read_header(copy)
     with pytest.raises(DatasetError, match="pianomuse prepare"):
         read_header(tmp_path / "nowhere")
+
+
+def test_a_piece_in_one_track_is_split_into_hands(examples: Path) -> None:
+    tokenizer = PianoTokenizer()
+    piece, _ = tokenise_piece(read_midi(examples / "expressive-pedal.mid"), tokenizer, name="one", work_id="one")
+    is_pitch, values = tokenizer.vocabulary.kinds == "Pitch", tokenizer.vocabulary.values
+    pitch = {view: values[found.ids[is_pitch[found.ids]]] for view, found in piece.views.items()}
+    assert len(pitch["right"]) + len(pitch["left"]) == len(pitch["full"])
+    assert pitch["right"].mean() > pitch["left"].mean() + 12
+    assert piece.is_expressive

@@ -10,9 +10,9 @@ import pytest
 
 from pianomuse.errors import RequestError
 from pianomuse.generate.caret import find_caret
-from pianomuse.generate.hands import split_hands
 from pianomuse.generate.join import PlacedNote
 from pianomuse.generate.tracks import assign_tracks, choose_tracks
+from pianomuse.midi.hands import split_hands
 from pianomuse.midi.read import Piece, read_midi
 
 Make = Callable[..., Piece]

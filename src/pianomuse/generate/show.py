@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pianomuse.generate.hands import split_hands
 from pianomuse.generate.ideas import Candidate, Ideas
+from pianomuse.midi.hands import split_hands
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.render.rows import Hand, IdeaRow, hands_of_tracks, idea_row
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pianomuse.errors import RequestError
 from pianomuse.generate.caret import Caret, onsets_and_ends
-from pianomuse.generate.hands import split_hands
 from pianomuse.generate.join import PlacedNote
+from pianomuse.midi.hands import split_hands
 from pianomuse.midi.parts import PIANO_ROLES
 from pianomuse.midi.read import Piece
 
