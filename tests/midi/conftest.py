@@ -10,6 +10,8 @@ from pathlib import Path
 import mido
 import pytest
 
+from pianomuse.midi.read import Piece
+
 FILES = Path(__file__).resolve().parent.parent / "files"
 
 Events = list[tuple[int, bytes]]
@@ -95,3 +97,15 @@ def events_of() -> Callable[[bytes], list[list[tuple[int, mido.Message]]]]:
         return tracks
 
     return read
+
+
+@pytest.fixture(scope="session")
+def columns() -> Callable[[Piece], list[tuple[int, ...]]]:
+    """Notes of a piece as (onset, duration, pitch, velocity)."""
+    return lambda piece: [(n.time, n.duration, n.pitch, n.velocity) for n in piece.score.tracks[0].notes]
+
+
+@pytest.fixture(scope="session")
+def pedals_of() -> Callable[[Piece], list[tuple[int, int]]]:
+    """Pedals of a piece as (press, release)."""
+    return lambda piece: [(p.time, p.time + p.duration) for p in piece.score.tracks[0].pedals]

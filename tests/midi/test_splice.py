@@ -5,24 +5,14 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 
-import numpy as np
 import pytest
 from symusic import Score
 
-from pianomuse.errors import MidiError, RequestError
+from pianomuse.errors import RequestError
 from pianomuse.midi.read import read_midi
 from pianomuse.midi.splice import NewNote, NewPedal, insert_span, replace_span
 
 SPANS = [(0, 1), (3, 5), (7, 8), (10, 40)]  # bars
-
-
-def columns(piece):
-    notes = piece.score.tracks[0].notes.numpy()
-    return list(zip(*(notes[name].tolist() for name in ("time", "duration", "pitch", "velocity")), strict=True))
-
-
-def pedals_of(piece):
-    return [(pedal.time, pedal.time + pedal.duration) for pedal in piece.score.tracks[0].pedals]
 
 
 def note_pairs(track):
@@ -78,7 +68,27 @@ def test_replacing_bars_of_real_scores_changes_nothing_else(real_files, events_o
     assert n_replaced > 1000
 
 
-def test_what_was_written_can_be_read_again(real_files, tmp_path):
+def test_inserting_bars_leaves_both_halves_of_real_scores_as_they_were(real_files, events_of):
+    for path in real_files:
+        piece = read_midi(path)
+        at, length = piece.grid.start_of(3), 2 * piece.grid.ticks_per_quarter * 4
+        after = events_of(insert_span(piece, at, length, new_notes(piece, at, at + length), []))
+        for track, new_track in zip(events_of(piece.data), after, strict=True):
+            ringing = {off for on, off in note_pairs(track) if track[on][0] < at}
+            moved = [
+                (tick if tick < at or index in ringing else tick + length, message)
+                for index, (tick, message) in enumerate(track)
+            ]
+            kept = [
+                event
+                for event in new_track
+                if getattr(event[1], "note", 0) != 21 and not (is_sustain(event[1]) and event[0] == at + length - 1)
+            ]
+            key = lambda event: (event[0], str(event[1]))  # noqa: E731
+            assert sorted(kept, key=key) == sorted(moved, key=key), path.name
+
+
+def test_what_was_written_can_be_read_again(real_files, tmp_path, columns):
     for path in real_files:
         piece = read_midi(path)
         span = piece.grid.start_of(2), piece.grid.start_of(4)
@@ -94,7 +104,7 @@ def test_what_was_written_can_be_read_again(real_files, tmp_path):
         assert [(t.time, t.mspq) for t in again.score.tempos] == [(t.time, t.mspq) for t in piece.score.tempos]
 
 
-def test_putting_back_the_notes_that_went_gives_the_piece_again(real_files):
+def test_putting_back_the_notes_that_went_gives_the_piece_again(real_files, columns, pedals_of):
     for path in real_files:
         piece = read_midi(path)
         span = piece.grid.start_of(1), piece.grid.start_of(5)
@@ -155,7 +165,7 @@ def test_unknown_events_and_texts_of_any_charset_survive_byte_for_byte(smf):
     assert out == smf.file(odd + kept + new) + b"trailing bytes"
 
 
-def test_foreign_chunks_stay_where_they_are(smf):
+def test_foreign_chunks_stay_where_they_are(smf, columns):
     foreign = b"XFIH" + struct.pack(">I", 3) + b"abc"
     data = smf.file(smf.notes((0, 480, 60)), [])
     first_end = data.index(b"MTrk", 18)
@@ -176,7 +186,7 @@ def test_running_status_is_spelled_out_and_means_the_same(smf, events_of):
     assert out[:14] == data[:14]
 
 
-def test_notes_ringing_into_the_span_stay_whole_and_notes_ringing_out_go_whole(smf):
+def test_notes_ringing_into_the_span_stay_whole_and_notes_ringing_out_go_whole(smf, columns):
     piece = read_midi(smf.file(smf.notes((0, 2400, 60), (1000, 1920, 72), (2000, 5000, 64), (3840, 4000, 65))))
     assert columns(read_midi(replace_span(piece, 1920, 3840, [], []))) == [
         (0, 2400, 60, 80),
@@ -185,7 +195,7 @@ def test_notes_ringing_into_the_span_stay_whole_and_notes_ringing_out_go_whole(s
     ]
 
 
-def test_a_new_note_may_take_a_key_over_from_one_note_and_hand_it_to_the_next(smf):
+def test_a_new_note_may_take_a_key_over_from_one_note_and_hand_it_to_the_next(smf, columns):
     piece = read_midi(smf.file(smf.notes((0, 1920, 60), (1920, 3840, 60), (3840, 4000, 60))))
     new = [NewNote(1920, 960, 60, 70, 0), NewNote(2880, 960, 60, 71, 0)]
     again = read_midi(replace_span(piece, 1920, 3840, new, []))
@@ -214,114 +224,6 @@ def test_the_end_of_a_track_moves_only_as_far_as_new_notes_need(smf):
     )
 
 
-class TestPedal:
-    """The pedal at the edges: as the music that stays expects it."""
-
-    def spliced(self, smf, moves, pedals=(), notes=((0, 480, 60), (2000, 2400, 62), (5000, 5400, 64))):
-        events = [(tick, bytes((0xB0, 64, value))) for tick, value in moves.items()]
-        piece = read_midi(smf.file(events + smf.notes(*notes)))
-        new = NewNote(1920, 1920, 70, 80, 0)
-        return read_midi(replace_span(piece, 1920, 3840, [new], [NewPedal(*pedal, 0) for pedal in pedals]))
-
-    def test_released_in_the_span_is_released_at_its_end_at_the_latest(self, smf):
-        assert pedals_of(self.spliced(smf, {100: 127, 3000: 0})) == [(100, 3839)]
-        assert pedals_of(self.spliced(smf, {100: 127, 3000: 0}, [(2400, 0)])) == [(100, 2400)]
-
-    def test_pressed_in_the_span_and_held_over_its_end_is_pressed_without_catching_new_notes(self, smf):
-        piece = self.spliced(smf, {3000: 90, 5200: 0})
-        assert pedals_of(piece) == [(3839, 5200)]
-        assert (1920, 1919, 70, 80) in columns(piece)
-
-    def test_new_pedal_still_down_is_released_unless_the_piece_moves_it_at_once(self, smf):
-        assert pedals_of(self.spliced(smf, {}, [(2000, 127)])) == [(2000, 3839)]
-        assert pedals_of(self.spliced(smf, {3840: 0}, [(2000, 127)])) == [(2000, 3840)]
-
-    def test_held_through_stays_held(self, smf):
-        piece = self.spliced(smf, {100: 127, 5200: 0})
-        assert pedals_of(piece) == [(100, 5200)]
-        assert (1920, 1920, 70, 80) in columns(piece)
-
-    def test_after_the_last_note_it_is_up_at_the_end(self, smf):
-        assert pedals_of(self.spliced(smf, {100: 127}, notes=((0, 480, 60),))) == [(100, 3839)]
-
-    def test_without_any_pedal_none_is_written(self, smf):
-        assert not any(b"\xb0\x40" in self.spliced(smf, {}).data for _ in (0,))
-
-    def test_pedals_of_other_instruments_are_theirs(self, smf):
-        strings = [(0, b"\xc1\x30"), (2000, b"\xb1\x40\x7f"), *smf.notes((0, 5000, 50), channel=1)]
-        piece = read_midi(smf.file(smf.notes((0, 480, 60)), strings))
-        assert replace_span(piece, 1920, 3840, [], []) == piece.data
-
-
-class TestInsert:
-    """Inserting: everything from the caret on comes later, in every track."""
-
-    def test_the_two_halves_of_real_scores_stay_as_they_were(self, real_files, events_of):
-        for path in real_files:
-            piece = read_midi(path)
-            at, length = piece.grid.start_of(3), 2 * piece.grid.ticks_per_quarter * 4
-            after = events_of(insert_span(piece, at, length, new_notes(piece, at, at + length), []))
-            for track, new_track in zip(events_of(piece.data), after, strict=True):
-                ringing = {off for on, off in note_pairs(track) if track[on][0] < at}
-                moved = [
-                    (tick if tick < at or index in ringing else tick + length, message)
-                    for index, (tick, message) in enumerate(track)
-                ]
-                kept = [
-                    event
-                    for event in new_track
-                    if getattr(event[1], "note", 0) != 21 and not (is_sustain(event[1]) and event[0] == at + length - 1)
-                ]
-                key = lambda event: (event[0], str(event[1]))  # noqa: E731
-                assert sorted(kept, key=key) == sorted(moved, key=key), path.name
-
-    def test_a_note_ringing_over_the_caret_keeps_its_length(self, smf):
-        piece = read_midi(smf.file(smf.notes((0, 3000, 60), (0, 1920, 64), (1920, 2000, 64))))
-        assert columns(read_midi(insert_span(piece, 1920, 3840, [], []))) == [
-            (0, 3000, 60, 80),
-            (0, 1920, 64, 80),
-            (5760, 80, 64, 80),
-        ]
-
-    def test_tempo_metre_markers_and_other_tracks_shift(self, smf, events_of):
-        conductor = [(0, smf.tempo(500_000)), (1920, smf.tempo(600_000)), (1920, smf.metre(3, 4))]
-        conductor.append((2000, smf.meta(6, b"B")))
-        flute = [(0, b"\xc1\x49"), *smf.notes((1000, 3000, 80), (3000, 3500, 81), channel=1)]
-        data = insert_span(read_midi(smf.file(conductor, flute, smf.notes((0, 480, 60)))), 1920, 960, [], [])
-        conducted, fluted, _ = events_of(data)
-        assert [tick for tick, _ in conducted] == [0, 2880, 2880, 2960]
-        assert [tick for tick, _ in fluted] == [0, 1000, 3000, 3960, 4460]
-
-    def test_before_bar_1_the_set_up_stays_and_music_and_marks_move(self, smf, events_of):
-        conductor = [(0, smf.meta(3, b"song")), (0, smf.tempo(400_000)), (0, smf.metre(3, 4)), (0, smf.meta(6, b"A"))]
-        piano = [(0, b"\xc0\x01"), (0, b"\xb0\x07\x50"), (0, b"\xb0\x40\x7f"), *smf.notes((0, 480, 60))]
-        piece = read_midi(smf.file(conductor, piano))
-        out = insert_span(piece, 0, 1440, [NewNote(0, 480, 72, 80, 0)], [])
-        conducted, played = events_of(out)
-        assert [(tick, message.type) for tick, message in conducted] == [
-            (0, "track_name"),
-            (0, "set_tempo"),
-            (0, "time_signature"),
-            (1440, "marker"),
-        ]
-        assert [(tick, message.type) for tick, message in played] == [
-            (0, "program_change"),
-            (0, "control_change"),
-            (0, "note_on"),
-            (480, "note_off"),
-            (1440, "control_change"),
-            (1440, "note_on"),
-            (1920, "note_off"),
-        ]
-        assert columns(read_midi(out)) == [(0, 480, 72, 80), (1440, 480, 60, 80)]
-
-    def test_a_pedal_held_over_the_caret_is_held_again_after_the_new_bars(self, smf):
-        events = [(100, b"\xb0\x40\x7f"), *smf.notes((0, 480, 60), (1920, 2400, 62)), (2400, b"\xb0\x40\x00")]
-        piece = read_midi(smf.file(events))
-        out = insert_span(piece, 1920, 1920, [NewNote(1920, 1920, 70, 80, 0)], [NewPedal(2000, 0, 0)])
-        assert pedals_of(read_midi(out)) == [(100, 2000), (3839, 4320)]
-
-
 def test_a_tempo_for_the_new_bars_is_written_and_taken_back_before_music_that_stays(real, smf):
     piece = read_midi(real("butterworth-one-and-twenty"))
     end = piece.grid.start_of(40)
@@ -341,7 +243,7 @@ def test_format_0_stays_format_0(smf):
     assert [(track.channel, track.n_notes) for track in again.tracks] == [(0, 2), (1, 2)]
 
 
-def test_times_longer_than_a_delta_can_say_are_bridged(smf):
+def test_times_longer_than_a_delta_can_say_are_bridged(smf, columns):
     far = 2**28 - 1
     events = [(0, smf.metre(255, 1)), *smf.notes((0, 480, 60), (far, far + 100, 64))]
     piece = read_midi(smf.file([*events, (far + 2**27, smf.meta(1, b"end"))], division=32))
@@ -370,23 +272,3 @@ def test_new_events_that_do_not_fit_are_refused(smf, notes, pedals, said):
         insert_span(piece, 1920, 1920, notes, pedals)
     with pytest.raises(RequestError, match="is empty"):
         replace_span(piece, 1920, 1920, [], [])
-
-
-def test_whatever_can_be_read_can_be_spliced_and_read_again(real_files):
-    rng = np.random.default_rng(21)
-    sources = [path.read_bytes() for path in real_files]
-    n_spliced = 0
-    for number in range(200):
-        data = bytearray(sources[number % len(sources)])
-        data[int(rng.integers(14, len(data)))] = int(rng.integers(256))
-        try:
-            piece = read_midi(bytes(data))
-        except MidiError:
-            continue
-        track = int(piece.track_of_note[0])
-        span = piece.grid.start_of(2), piece.grid.start_of(4)
-        new = [NewNote(span[0], 10, 21, 99, track)]
-        for out in (replace_span(piece, *span, new, []), insert_span(piece, span[0], span[1] - span[0], new, [])):
-            assert any(note[0] == span[0] and note[2:] == (21, 99) for note in columns(read_midi(out)))
-        n_spliced += 1
-    assert n_spliced > 40
