@@ -66,9 +66,7 @@ def _guarded(check: Callable[[], Finding]) -> Finding:
     except PianoMuseError as error:
         return Finding(name, "bad", str(error))
     except Exception as error:  # whatever is wrong with the set-up, the other checks are still worth reading
-        return Finding(
-            name, "bad", f"{type(error).__name__}: {error}", "Install PianoMuse again, as README.md says"
-        )
+        return Finding(name, "bad", f"{type(error).__name__}: {error}", "Install PianoMuse again, as README.md says")
 
 
 def _python() -> Finding:

@@ -1,0 +1,80 @@
+"""`pianomuse info` tells about a model, `pianomuse doctor` about the set-up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from pianomuse.cli import doctor, main
+
+
+def test_info_tells_the_sizes_that_are_in_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    tensors = load_file(Path(facts["folder"]) / "model.safetensors")
+    assert facts["parameters"] == sum(value.size for name, value in tensors.items() if not name.endswith(".scale"))
+    assert facts["is_usable_here"]
+    layers, width, heads = (facts["config"][key] for key in ("n_layer", "n_embd", "head_size"))
+    assert facts["state_bytes"] == 4 * layers * (2 * width + width * heads)
+
+
+def test_info_is_readable_by_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("default · RWKV-7, ")
+    assert " parameters · " in lines[1]
+
+
+def test_info_about_a_model_that_is_not_there_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "--model", "beethoven"]) == 2
+    assert "beethoven" in capsys.readouterr().err
+
+
+def test_doctor_finds_everything_composing_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert list(checks) == ["python", "packages", "folder", "sound", "model", "torch"]
+    for name in ("python", "packages", "sound", "model"):
+        assert checks[name]["mark"] == "good", checks[name]
+
+
+def without(*missing: str) -> Callable[[str], str]:
+    def asked(name: str) -> str:
+        if name in missing:
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    return asked
+
+
+def test_doctor_says_that_training_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "version", without("torch"))
+    finding = doctor._torch()
+    assert finding.mark == "note"
+    assert "pip install 'pianomuse[train]'" in finding.remedy
+
+
+def test_doctor_exits_2_and_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "version", without("symusic"))
+    monkeypatch.setattr(doctor, "_model", lambda: doctor.Finding("model", "good", "not looked at"))
+    assert main(["doctor"]) == 2
+    told = capsys.readouterr()
+    assert "!!  packages  missing: symusic" in told.out
+    assert "pip install symusic" in told.out
+    assert told.err.startswith("Not in order: packages")
+
+
+def test_doctor_names_a_check_that_breaks_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> doctor.Finding:
+        raise OSError("libsndfile is missing")
+
+    finding = doctor._guarded(broken)
+    assert (finding.name, finding.mark) == ("broken", "bad")
+    assert "libsndfile is missing" in finding.text
