@@ -21,7 +21,7 @@ _FEWEST_TO_REPEAT = 4
 _OCTAVE = 12
 _FULLER, _SPARSER = 1.6, 0.55
 _CLOSE = 0.8  # cosine of pitch classes and of rhythm from which an idea stays close
-_FOREIGN_SHARE = 0.25
+_FOREIGN_SHARE, _MORE_FOREIGN = 0.25, 0.1
 _MAJOR_SCALE, _MINOR_SCALE = {0, 2, 4, 5, 7, 9, 11}, {0, 2, 3, 5, 7, 8, 9, 10, 11}
 
 _CHORDS: tuple[tuple[str, frozenset[int]], ...] = (
@@ -69,30 +69,26 @@ def describe_idea(notes: Sequence[PlacedNote], plan: Plan, caret: Caret, before:
     )
 
 
-def chord_name(pitches: Sequence[int], key: HeardKey) -> tuple[str, int, bool]:
-    """Name what sounds together, lowest first: the name, its root as a pitch class, and whether it is a plain triad.
-
-    One note, and two that make no third, are named by the lowest.
+def chord_name(pitches: Sequence[int], key: HeardKey) -> str:
+    """Name what sounds together; one note, and two that make no third, are named by the lowest.
 
     >>> chord_name([45, 60, 64], HeardKey(21, is_guess=False))
-    ('Am', 9, True)
+    'Am'
     """
     bass = min(pitches) % 12
     classes = {pitch % 12 for pitch in pitches}
-    third = {(pitch - bass) % 12 for pitch in classes} - {0}
-    if len(classes) == 2 and third <= {3, 4}:
-        return key.pitch_class_name(bass) + ("m" if 3 in third else ""), bass, True
-    found: list[tuple[int, str, int, bool]] = []
+    above = {(pitch - bass) % 12 for pitch in classes} - {0}
+    if len(classes) == 2 and above <= {3, 4}:
+        return key.pitch_class_name(bass) + ("m" if 3 in above else "")
+    found: list[tuple[int, str]] = []
     for rank, (suffix, template) in enumerate(_CHORDS):
-        for root in sorted(classes, key=lambda pitch: pitch != bass):
+        for root in sorted(classes):
             relative = {(pitch - root) % 12 for pitch in classes}
             if len(classes) >= 3 and relative <= template:
+                slash = "" if root == bass else f"/{key.pitch_class_name(bass)}"
                 cost = 10 * len(template - relative) + 5 * (root != bass) + rank
-                found.append((cost, key.pitch_class_name(root) + suffix, root, rank < 2))
-    if not found:
-        return key.pitch_class_name(bass), bass, len(classes) == 1
-    _, name, root, is_triad = min(found)
-    return name if root == bass else f"{name}/{key.pitch_class_name(bass)}", root, is_triad and root == bass
+                found.append((cost, f"{key.pitch_class_name(root)}{suffix}{slash}"))
+    return min(found)[1] if found else key.pitch_class_name(bass)
 
 
 def _reason(notes: Sequence[PlacedNote], plan: Plan, caret: Caret, before: Side, key: HeardKey) -> str:
@@ -105,8 +101,8 @@ def _reason(notes: Sequence[PlacedNote], plan: Plan, caret: Caret, before: Side,
     leap = _leap(notes, before)
     if leap is not None:
         return f"bold leap in bar {caret.bar_index + 1 + int(bar_of[leap])}"
-    foreign = _foreign_bar(notes, bar_of, key)
-    if foreign is not None and not key.is_guess:
+    foreign = None if key.is_guess else _foreign_bar(notes, bar_of, key, before)
+    if foreign is not None:
         return f"leaves the key in bar {caret.bar_index + 1 + foreign}"
     fullness = _fullness(notes, plan, before)
     if fullness >= _FULLER:
@@ -173,15 +169,23 @@ def _widest(onset: NDArray[np.int64], pitch: NDArray[np.int64]) -> tuple[int, in
     return int(steps.max()), int(tops[int(steps.argmax()) + 1])
 
 
-def _foreign_bar(notes: Sequence[PlacedNote], bar_of: NDArray[np.intp], key: HeardKey) -> int | None:
-    """Return the first bar in which a quarter of the notes are not of the scale."""
-    scale = _MINOR_SCALE if key.is_minor else _MAJOR_SCALE
-    is_foreign = np.array([(note.pitch - key.tonic) % 12 not in scale for note in notes])
-    for bar in np.unique(bar_of):
-        own = is_foreign[bar_of == bar]
-        if len(own) >= _FEWEST_TO_REPEAT and own.mean() >= _FOREIGN_SHARE:
-            return int(bar)
-    return None
+def _foreign_bar(notes: Sequence[PlacedNote], bar_of: NDArray[np.intp], key: HeardKey, before: Side) -> int | None:
+    """Return the first bar that leaves the scale more than any of the last bars did, with a quarter of its notes."""
+    scale = sorted(_MINOR_SCALE if key.is_minor else _MAJOR_SCALE)
+    near = _near(before)
+    shares = _foreign_shares(before.notes.pitch[near], before.notes.bar_index[near], key.tonic, scale)
+    usual = max(shares.values(), default=0.0) + _MORE_FOREIGN
+    new = _foreign_shares(np.array([note.pitch for note in notes]), bar_of, key.tonic, scale)
+    return next((bar for bar, share in new.items() if share >= max(usual, _FOREIGN_SHARE)), None)
+
+
+def _foreign_shares(
+    pitch: NDArray[np.int64], bars: NDArray[np.integer], tonic: int, scale: list[int]
+) -> dict[int, float]:
+    """Return the share of notes outside a scale of every bar that has four notes or more."""
+    is_foreign = ~np.isin((pitch - tonic) % 12, scale)
+    counted = [int(bar) for bar in np.unique(bars) if (bars == bar).sum() >= _FEWEST_TO_REPEAT]
+    return {bar: float(is_foreign[bars == bar].mean()) for bar in counted}
 
 
 def _fullness(notes: Sequence[PlacedNote], plan: Plan, before: Side) -> float:
@@ -206,10 +210,10 @@ def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _ending(notes: Sequence[PlacedNote], key: HeardKey) -> str:
-    """Say whether the last harmony is the tonic chord over its root, and name it."""
+    """Name the last harmony, and say whether it is the tonic chord, or part of it, over its root."""
     last = max(note.units for note in notes)
     beat = last - last % GRID
     sounding = [n.pitch for n in notes if n.units >= beat or n.units + n.length_units > beat + 2]
-    name, root, is_plain = chord_name(sounding, key)
-    is_closed = is_plain and root == key.tonic
-    return f"ends {'closed' if is_closed else 'open'} (on {name})"
+    tonic_chord = {0, 3 if key.is_minor else 4, 7}
+    is_closed = min(sounding) % 12 == key.tonic and {(p - key.tonic) % 12 for p in sounding} <= tonic_chord
+    return f"ends {'closed' if is_closed else 'open'} (on {chord_name(sounding, key)})"
