@@ -2,8 +2,8 @@
 
     python scripts/make_examples.py CORPUS [--out examples]
 
-CORPUS is the folder with `manifest.csv` that the default model was trained and validated on (docs/model-card.md says
-how it was made). Five openings are cut at bar lines or on a beat and are otherwise as in the score. The sixth,
+CORPUS is the folder with `manifest.csv` that the default model was trained and validated on (`pianomuse info` tells
+what it holds). Five openings are cut at bar lines or on a beat and are otherwise as in the score. The sixth,
 `expressive-pedal.mid`, is given a performance by `perform`: dynamics, timing and pedal invented by rule from a fixed
 seed, because no freely licensed recording of a suitable piece was at hand. Needs mido and nothing else.
 """
