@@ -10,6 +10,7 @@ import pytest
 from pianomuse.data.batches import IGNORE, BatchMaker, BatchSettings, TargetMask, validation_batches
 from pianomuse.data.examples import Example, ExampleMaker, ExampleMix
 from pianomuse.data.store import PieceStore
+from pianomuse.errors import ConfigError
 from pianomuse.tokens.augment import Augmenter, Shift
 from pianomuse.tokens.grammar import Grammar, Place
 from pianomuse.tokens.notes import read_notes
@@ -142,6 +143,22 @@ def test_batches_are_a_function_of_seed_and_number(dataset: Path) -> None:
     running = BatchMaker(store, BatchSettings(batch_size=3, max_tokens=256, seed=1)).batches(first_step=9)
     next(running), next(running)
     assert np.array_equal(next(running)["input_ids"], batch(1, 11))
+
+
+def test_folders_are_drawn_as_often_as_asked(dataset: Path) -> None:
+    store = PieceStore(dataset, "train")
+
+    def n_songs(weights: str) -> int:
+        settings = BatchSettings(batch_size=8, max_tokens=256, folder_weights=weights)
+        songs = {index for index, piece in enumerate(store) if piece.has_voice}
+        maker = BatchMaker(store, settings)
+        drawn = np.random.default_rng(0).choice(len(store), size=400, p=maker.probabilities)
+        return sum(int(index) in songs for index in drawn)
+
+    assert n_songs("lieder=0.1") * 3 < n_songs("") < n_songs("lieder=5, mutopia=0.5")
+    for bad in ("lieder", "lieder=many", "lieder=-1"):
+        with pytest.raises(ConfigError, match="folder_weights"):
+            n_songs(bad)
 
 
 def test_validation_batches_never_change(dataset: Path) -> None:

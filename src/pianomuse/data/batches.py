@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pianomuse.data.examples import Example, ExampleMaker, ExampleMix
 from pianomuse.data.store import PieceStore
+from pianomuse.errors import ConfigError
 from pianomuse.tokens.augment import Augmenter, draw_shift
 from pianomuse.tokens.vocabulary import Vocabulary
 
@@ -36,6 +37,9 @@ class BatchSettings:
     length_power: float = field(
         default=0.7, metadata={"help": "a piece is drawn in proportion to its length to this power"}
     )
+    folder_weights: str = field(
+        default="", metadata={"help": "draw sub-folders more or less often, such as chopin=2,pop909=0.5; others 1"}
+    )
 
 
 class BatchMaker:
@@ -45,7 +49,9 @@ class BatchMaker:
         store: the training pieces.
         settings: size, seed, augmentation.
         mix: shares of the kinds of example.
-        folder_weights: factor by which pieces of a sub-folder are drawn more or less often.
+
+    Raises:
+        ConfigError: folder_weights is not a list of NAME=NUMBER.
 
     """
 
@@ -54,7 +60,6 @@ class BatchMaker:
         store: PieceStore,
         settings: BatchSettings,
         mix: ExampleMix | None = None,
-        folder_weights: Mapping[str, float] | None = None,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -63,9 +68,9 @@ class BatchMaker:
         self.targets = TargetMask(vocabulary)
         self._augmenter = Augmenter(vocabulary)
         weights = store.lengths().astype(np.float64) ** settings.length_power
-        factors = folder_weights or {}
+        factors = _folder_weights(settings.folder_weights)
         weights *= [factors.get(name.split("/", 1)[0], 1.0) for name in store.names()]
-        self._probabilities = weights / weights.sum()
+        self.probabilities = weights / weights.sum()
         self._pool: tuple[int, list[list[Example]]] = (-1, [])
 
     def batch(self, step: int) -> Batch:
@@ -85,7 +90,7 @@ class BatchMaker:
     def _draw_pool(self, number: int) -> list[list[Example]]:
         size = self.settings.batch_size
         rng = np.random.default_rng([self.settings.seed, number])
-        indices = rng.choice(len(self.store), size=size * _POOL, p=self._probabilities)
+        indices = rng.choice(len(self.store), size=size * _POOL, p=self.probabilities)
         examples = [self._draw(int(index), rng) for index in indices]
         examples.sort(key=lambda example: len(example.ids))
         groups = [examples[first : first + size] for first in range(0, len(examples), size)]
@@ -97,6 +102,22 @@ class BatchMaker:
             return example
         shift = draw_shift(*self._augmenter.semitone_range(example.ids), rng)
         return Example(self._augmenter.apply(example.ids, shift), example.ctx_len)
+
+
+def _folder_weights(text: str) -> dict[str, float]:
+    """Read ``chopin=2,pop909=0.5``."""
+    weights = {}
+    for part in filter(None, text.split(",")):
+        name, _, number = part.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            raise ConfigError(f"folder_weights: {part!r} is not NAME=NUMBER, such as chopin=2") from None
+        if weights[name.strip()] <= 0:
+            raise ConfigError(
+                f"folder_weights: {part!r}: give a number above 0; leave a folder out with prepare --exclude"
+            )
+    return weights
 
 
 class TargetMask:
