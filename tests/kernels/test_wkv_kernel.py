@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pianomuse.kernels import wkv as kernel
+from pianomuse.kernels.share import share
 
 
 def inputs(B: int, T: int, H: int, N: int) -> list[kernel.Floats]:
@@ -52,11 +53,11 @@ def test_the_number_of_threads_changes_no_bit() -> None:
 
 
 def test_what_fails_in_a_thread_fails_in_the_caller() -> None:
-    def head(index: int, work: kernel.Floats) -> None:
-        raise ValueError(f"head {index}")
+    def piece(index: int, work: kernel.Floats) -> None:
+        raise ValueError(f"piece {index}")
 
-    with pytest.raises(ValueError, match="head"):
-        kernel._share(head, 8, 16, threads=2)
+    with pytest.raises(ValueError, match="piece"):
+        share(piece, 8, 16, threads=2)
 
 
 def test_a_decay_of_almost_nothing_is_no_accident() -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import pianomuse.wkv
+from pianomuse.kernels import share
 from pianomuse.kernels import wkv as kernel
 from pianomuse.wkv import chunked, wkv7
 
@@ -163,6 +164,7 @@ def test_nothing_is_read_from_uninitialised_memory(backend: str, monkeypatch: py
         return memory
 
     monkeypatch.setattr(kernel, "aligned", poisoned)
+    monkeypatch.setattr(share, "aligned", poisoned)
     monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
     torch.use_deterministic_algorithms(True)
     try:

@@ -83,7 +83,7 @@ def fill(typing_context: Any, value: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def fma(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
-    """Return x * y + z, rounded once."""
+    """Return x * y + z, rounded once where the machine can."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _fma(builder, *args)
@@ -207,6 +207,18 @@ def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
     return types.void(array, types.intp), build
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def has_many_registers(typing_context: Any) -> Any:
+    """Tell whether the machine has 32 vector registers; a constant, so the branch not taken vanishes."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        triple, _, features = context.codegen().magic_tuple()
+        has_them = "+avx512f" in features or triple.startswith(("aarch64", "arm64"))
+        return context.get_constant(types.boolean, has_them)
+
+    return types.boolean(), build
+
+
 def _exchange(builder: Any, rows: list[Any], bit: int) -> list[Any]:
     """One step of a transposition: swap that bit of the row number with that bit of the lane number."""
     lanes = range(TILE)
@@ -228,7 +240,7 @@ def _pointer(context: Any, builder: Any, array_type: Any, args: Any, kind: Any) 
 
 def _fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
     kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32"), [x, y, z])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32"), [x, y, z])
 
 
 def _splat(builder: Any, scalar: Any, lanes: int) -> Any:

@@ -6,23 +6,19 @@
 r, w, k, v, a, b: [B, T, H, N]; S: [B, H, N, N]. `forward` walks the steps, all keys of 32 values at a time, and keeps
 the state at the start of every 16 steps and u_t = S_{t-1} a_t. `backward` takes 16 steps at once: everything inside
 them becomes six small matrix products and three triangular ones, started from the state kept there (nothing is ever
-divided out of a state). One head of one batch row is one piece of work; threads take the pieces in turn. Plain
-threads and not numba's: its default pool ends the process when two Python threads call it at once.
+divided out of a state). One head of one batch row is one piece of work for `share`.
 
 The gradient divides by the decay of up to 16 steps, so it relies on log_decay >= -5 (RWKV-7 stays above -0.61).
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
+from pianomuse.kernels.share import Floats, aligned, share
+from pianomuse.kernels.tiles import STEPS, add_lower, add_upper, clear_diagonal, compiled, product, transposed
 from pianomuse.kernels.vectors import (
     LANES,
     exp,
@@ -38,9 +34,6 @@ from pianomuse.kernels.vectors import (
     sub,
     transpose,
 )
-
-STEPS = 16  # the state is kept every 16 steps; `transpose` works on tiles of 16
-Floats = NDArray[np.float32]
 
 
 class Kept(NamedTuple):
@@ -84,7 +77,7 @@ def forward(
     def head(index: int, work: Floats) -> None:
         _forward_head(*inputs, _flat(states), _flat(u), _flat(y), work, index // H, index % H, T, H, N, n_states, keep)
 
-    _share(head, B * H, 2 * N * N + STEPS * N, threads if T > 1 else 1)
+    share(head, B * H, 2 * N * N + STEPS * N, threads if T > 1 else 1)
     return y, states[:, :, -1].copy(), Kept(states, u) if keep else None
 
 
@@ -120,52 +113,16 @@ def backward(
     def head(index: int, work: Floats) -> None:
         _backward_head(*inputs, *outputs, work, index // H, index % H, T, H, N)
 
-    _share(head, B * H, _backward_work(N), threads)
+    share(head, B * H, _backward_work(N), threads)
     dr, dlog_decay, dk, dv, da, db = gradients
     return dr, dlog_decay, dk, dv, da, db, dstate0
-
-
-def aligned(shape: tuple[int, ...]) -> Floats:
-    """Return an uninitialised float32 array that starts at a multiple of 64 bytes (a vector then is one cache line)."""
-    size = int(np.prod(shape))
-    memory = np.empty(size + 16, np.float32)
-    start = -memory.ctypes.data % 64 // 4
-    return memory[start : start + size].reshape(shape)
 
 
 def _flat(array: Floats) -> Floats:
     return np.ascontiguousarray(array, np.float32).reshape(-1)
 
 
-def _share(head: Callable[[int, Floats], None], n_heads: int, n_work: int, threads: int | None) -> None:
-    """Call head(index, work) for every index; each thread has its own work memory and takes the next index."""
-    indices = iter(range(n_heads))
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work = aligned((n_work,))
-            for index in indices:
-                head(index, work)
-        except BaseException as failure:  # raised again in the calling thread
-            failures.append(failure)
-
-    n_threads = min(threads or os.cpu_count() or 1, n_heads)
-    helpers = [threading.Thread(target=run) for _ in range(n_threads - 1)]
-    for helper in helpers:
-        helper.start()
-    run()
-    for helper in helpers:
-        helper.join()
-    if failures:
-        raise failures[0]
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    return njit(nogil=True, cache=True, error_model="numpy")(function)
-
-
-@_compiled
+@compiled
 def _forward_head(r, log_decay, k, v, a, b, states, u, y, work, row, head, T, H, N, n_states, keep):  # type: ignore[no-untyped-def]
     stride = H * N
     first = row * T * stride + head * N
@@ -173,7 +130,7 @@ def _forward_head(r, log_decay, k, v, a, b, states, u, y, work, row, head, T, H,
     u_at, u_stride = (first, stride) if keep else ((row * H + head) * N, 0)
     w_at = N * N  # work: the state with keys as rows, 16 decays, room to turn the state
     turned_at = w_at + STEPS * N
-    _transposed(states, state_at, work, 0, N)
+    transposed(states, state_at, work, 0, N)
     for begin in range(0, T, STEPS):
         n_steps = min(STEPS, T - begin)
         at = first + begin * stride
@@ -204,11 +161,11 @@ def _forward_head(r, log_decay, k, v, a, b, states, u, y, work, row, head, T, H,
                 u_now = u_next
         if keep:  # not needed before `backward`: past the caches, which makes the whole loop a fifth faster
             state_at += N * N
-            _transposed(work, 0, work, turned_at, N)
+            transposed(work, 0, work, turned_at, N)
             for i in range(0, N * N, LANES):
                 stream(states, state_at + i, load(work, turned_at + i))
     if not keep:
-        _transposed(work, 0, states, state_at + N * N, N)
+        transposed(work, 0, states, state_at + N * N, N)
 
 
 def _backward_work(N: int) -> int:
@@ -216,7 +173,7 @@ def _backward_work(N: int) -> int:
     return 2 * N * N + (17 + 16 + 32 + 32 + 32 + 48 + 32 + 32 + 32 + 32) * N + 2 * 32 * 32
 
 
-@_compiled
+@compiled
 def _backward_head(r, log_decay, k, v, a, b, u, dy, states, dr, dlw, dk, dv, da, db, dstate, work, row, head, T, H, N):  # type: ignore[no-untyped-def]
     stride = H * N
     first = row * T * stride + head * N
@@ -253,25 +210,25 @@ def _backward_head(r, log_decay, k, v, a, b, u, dy, states, dr, dlw, dk, dv, da,
                 total = fma(load(states, S + N * N + i * N + j), g, total)
                 store(dstate, G + i * N + j, mul(g, p))
             store(work, N * N + j, total)
-        _transposed(dstate, G, work, Gt, N)
+        transposed(dstate, G, work, Gt, N)
         for i in range(0, N, 16):
             for half in range(2):
                 transpose(work, AR + half * L + i, N, work, ARt + i * 32 + half * 16, 32)
-        _product(work, BK, N, work, ARt, 32, work, M, 32, 32, 32, N, False)
-        _product(work, BK, N, work, Gt, N, work, VZY + L, N, 16, N, N, False)
-        _product(work, BK + L, N, work, Gt, N, work, VZY, N, 16, N, N, False)
-        _no_diagonal(work, M)
-        _upper(work, M, VZY + L, VZY + 2 * L, VZY + L, VZY, N)
+        product(work, BK, N, work, ARt, 32, work, M, 32, 32, 32, N, False)
+        product(work, BK, N, work, Gt, N, work, VZY + L, N, 16, N, N, False)
+        product(work, BK + L, N, work, Gt, N, work, VZY, N, 16, N, N, False)
+        clear_diagonal(work, M)
+        add_upper(work, M, VZY + L, VZY + 2 * L, VZY + L, VZY, N)
         for i in range(0, N, 16):
             for half in range(2):
                 transpose(work, VZY + (1 + half) * L + i, N, work, ZYt + i * 32 + half * 16, 32)
-        _product(work, UV, N, work, ZYt, 32, work, D, 32, 32, 32, N, False)
-        _no_diagonal(work, D)
-        _product(work, VZY + L, N, states, S, N, work, dAR, N, 32, N, N, False)
-        _product(work, UV, N, dstate, G, N, work, dBK, N, 32, N, N, False)
-        _lower(work, D, BK, dAR, N)
-        _upper(work, D, AR, AR + L, dBK, dBK + L, N)
-        _product(work, ZYt, 32, work, AR, N, dstate, G, N, N, N, 32, True)
+        product(work, UV, N, work, ZYt, 32, work, D, 32, 32, 32, N, False)
+        clear_diagonal(work, D)
+        product(work, VZY + L, N, states, S, N, work, dAR, N, 32, N, N, False)
+        product(work, UV, N, dstate, G, N, work, dBK, N, 32, N, N, False)
+        add_lower(work, D, BK, dAR, N)
+        add_upper(work, D, AR, AR + L, dBK, dBK + L, N)
+        product(work, ZYt, 32, work, AR, N, dstate, G, N, N, N, 32, True)
         for j in range(0, N, LANES):
             run = load(work, N * N + j)
             # the row of P before the first is 1 and shares its place with the sum over S * G, read just above
@@ -297,7 +254,7 @@ def _backward_head(r, log_decay, k, v, a, b, u, dy, states, dr, dlw, dk, dv, da,
                 run = fma(load(a, out), ga, run)
 
 
-@_compiled
+@compiled
 def _scaled(r, log_decay, k, v, a, b, u, dy, work, at, stride, n_steps, N, P, Pinv, AR, BK, UV, VZY):  # type: ignore[no-untyped-def]
     """Fill P, Pinv, AR, BK, UV and the dy of VZY; steps past the end decay nothing and hold zeros."""
     L = STEPS * N
@@ -323,89 +280,3 @@ def _scaled(r, log_decay, k, v, a, b, u, dy, work, at, stride, n_steps, N, P, Pi
                     store(work, place + here, zero)
             store(work, P + here, p)
             store(work, Pinv + here, pinv)
-
-
-@_compiled
-def _transposed(source, source_at, target, target_at, N):  # type: ignore[no-untyped-def]
-    for i in range(0, N, 16):
-        for j in range(0, N, 16):
-            transpose(source, source_at + i * N + j, N, target, target_at + j * N + i, N)
-
-
-@_compiled
-def _product(x, x_at, x_stride, z, z_at, z_stride, out, out_at, out_stride, n_rows, n_columns, n_inner, accumulate):  # type: ignore[no-untyped-def]
-    """out (+)= x z; n_rows a multiple of 4, n_columns of 32."""
-    for j in range(0, n_columns, LANES):
-        for i in range(0, n_rows, 4):
-            o = out_at + i * out_stride + j
-            if accumulate:
-                s0 = load(out, o)
-                s1 = load(out, o + out_stride)
-                s2 = load(out, o + 2 * out_stride)
-                s3 = load(out, o + 3 * out_stride)
-            else:
-                s0 = s1 = s2 = s3 = fill(np.float32(0.0))
-            x0 = x_at + i * x_stride
-            x1 = x0 + x_stride
-            x2 = x1 + x_stride
-            x3 = x2 + x_stride
-            for q in range(n_inner):
-                zq = load(z, z_at + q * z_stride + j)
-                s0 = fma(spread(x, x0 + q), zq, s0)
-                s1 = fma(spread(x, x1 + q), zq, s1)
-                s2 = fma(spread(x, x2 + q), zq, s2)
-                s3 = fma(spread(x, x3 + q), zq, s3)
-            store(out, o, s0)
-            store(out, o + out_stride, s1)
-            store(out, o + 2 * out_stride, s2)
-            store(out, o + 3 * out_stride, s3)
-
-
-@_compiled
-def _no_diagonal(work, matrix):  # type: ignore[no-untyped-def]
-    """Step t reads u_t before b_t and k_t are written: columns 0..15 (a_t, dz_t) count for s < t only."""
-    for s in range(STEPS):
-        work[matrix + s * 32 + s] = 0.0
-        work[matrix + (16 + s) * 32 + s] = 0.0
-
-
-@_compiled
-def _upper(work, matrix, x, z, out_0, out_1, N):  # type: ignore[no-untyped-def]
-    """Add to out_0[s], out_1[s] the sum over t >= s of matrix[s | 16 + s, t] x[t] + matrix[.., 16 + t] z[t].
-
-    From the last row to the first, so that x may be out_0: that solves the triangular system.
-    """
-    for s in range(STEPS - 1, -1, -1):
-        m0 = matrix + s * 32
-        m1 = m0 + 16 * 32
-        for j in range(0, N, LANES):
-            s0 = load(work, out_0 + s * N + j)
-            s1 = load(work, out_1 + s * N + j)
-            for t in range(s, STEPS):
-                xt = load(work, x + t * N + j)
-                zt = load(work, z + t * N + j)
-                s0 = fma(spread(work, m0 + t), xt, s0)
-                s1 = fma(spread(work, m1 + t), xt, s1)
-                s0 = fma(spread(work, m0 + 16 + t), zt, s0)
-                s1 = fma(spread(work, m1 + 16 + t), zt, s1)
-            store(work, out_0 + s * N + j, s0)
-            store(work, out_1 + s * N + j, s1)
-
-
-@_compiled
-def _lower(work, matrix, x, out, N):  # type: ignore[no-untyped-def]
-    """Add to out[t], out[16 + t] the sum over s <= t of matrix[s, t | 16 + t] x[s] + matrix[16 + s, ..] x[16 + s]."""
-    for t in range(STEPS):
-        for j in range(0, N, LANES):
-            s0 = load(work, out + t * N + j)
-            s1 = load(work, out + (16 + t) * N + j)
-            for s in range(t + 1):
-                xs = load(work, x + s * N + j)
-                zs = load(work, x + (16 + s) * N + j)
-                m = matrix + s * 32 + t
-                s0 = fma(spread(work, m), xs, s0)
-                s1 = fma(spread(work, m + 16), xs, s1)
-                s0 = fma(spread(work, m + 512), zs, s0)
-                s1 = fma(spread(work, m + 528), zs, s1)
-            store(work, out + t * N + j, s0)
-            store(work, out + (16 + t) * N + j, s1)
