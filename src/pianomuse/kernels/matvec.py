@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -30,7 +30,7 @@ _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _SIZE = ir.IntType(64)
 
 
-@njit(nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def product(weights, scales, vectors, row, scratch, sums, n, first, end, widest):  # type: ignore[no-untyped-def]
     """Multiply the panels first..end-1 of a matrix with n columns and finish the sums.
 
@@ -50,7 +50,7 @@ def product(weights, scales, vectors, row, scratch, sums, n, first, end, widest)
         if n == 1 and panel + 4 <= end:
             tile(4, 1, weights, at, n_inputs, scratch, source, gap, sums)
             for index in range(4):
-                _finish(scales, vectors, row, scratch, sums + index * ROWS, panel + index, 0)
+                _finish(scales, vectors, row, scratch, sums + index * ROWS, panel + index, n - 1)
             panel += 4
             continue
         column = 0
@@ -75,7 +75,7 @@ def product(weights, scales, vectors, row, scratch, sums, n, first, end, widest)
         panel += 1
 
 
-@njit(nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def _finish(scales, vectors, row, scratch, sums, panel, column):  # type: ignore[no-untyped-def]
     """Scale a panel's sums for one column and write what becomes of them."""
     gap, kind = row[7], row[8]
@@ -101,7 +101,7 @@ def _finish(scales, vectors, row, scratch, sums, panel, column):  # type: ignore
     store(scratch, at, value)
 
 
-@njit(nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def _sigmoid(x):  # type: ignore[no-untyped-def]
     bounded = clamp(x, np.float32(-80), np.float32(80))
     return reciprocal(add(exp(mul(bounded, fill(np.float32(-1)))), fill(np.float32(1))))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 LINE = 8  # int64 numbers of a cache line: what several threads write lies that far apart
 ARRIVED, ABANDONED, OWN = 0, LINE, 2 * LINE  # places in a control array
-LOOKS = 4000  # before the processor is given away: some 50 microseconds
+LOOKS = 1000  # before the processor is given away: some 20 microseconds
 
 
 def control_array(n_threads: int) -> NDArray[np.int64]:
@@ -27,7 +27,7 @@ def control_array(n_threads: int) -> NDArray[np.int64]:
     return np.zeros(OWN + n_threads * LINE, np.int64)
 
 
-@njit(nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def meet(control, rank, n_threads, yield_address):  # type: ignore[no-untyped-def]
     """Wait until all threads have come to this meeting, or the meetings are abandoned.
 

@@ -56,6 +56,7 @@ class CpuEngine:
         self._max_columns = plan.MAX_COLUMNS
         self._scratch = np.zeros(self._plan.spare_at + self.threads * self._plan.spare_size, np.float32)
         self._compiled = forward
+        self._run = forward.compiled_forward()
         self._machine = (yield_address(), forward.widest_tile())
 
     @property
@@ -136,9 +137,9 @@ class CpuEngine:
         lanes = compiled.Lanes(state.shift.reshape(-1), state.wkv.reshape(-1), state.batch)
         control = compiled.control_array(self.threads)
 
-        def part(rank: int) -> None:
-            team = compiled.Team(rank, self.threads, control, *machine)
-            compiled.forward(self._model, self._plan, ids, is_sequence, lanes, self._scratch, logits, team)
+        def part(rank: int, n_threads: int) -> None:
+            team = compiled.Team(rank, n_threads, control, *machine)
+            self._run(self._model, self._plan, ids, is_sequence, lanes, self._scratch, logits, team)
 
         def abandon() -> None:
             control[compiled.ABANDONED] = 1

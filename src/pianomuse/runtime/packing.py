@@ -1,6 +1,6 @@
 """A checkpoint's tensors, laid out for the compiled pass: matrices in panels of 32 rows, vectors in one array.
 
-Legend: L layers, C width, C32 the width rounded up to a multiple of 32.
+Legend: L layers, C width, N head size, V vocabulary.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Model(NamedTuple):
         weights: float32 or int8, flat: the matrices of layer 0 in the order of MATRICES, of layer 1, ..., and the head;
             each padded to whole panels of 32 rows, `panel[input, row]`.
         scales: float32, flat, one factor per padded row of each matrix.
-        vectors: float32, flat: VECTORS of layer 0, of layer 1, ..., then ln_out.weight and ln_out.bias; C32 each.
-        embedding: float32 [V, C], ln0 applied.
+        vectors: float32, flat: VECTORS of layer 0, of layer 1, ..., then ln_out.weight and ln_out.bias; C each.
+        embedding: float32 [V * C], ln0 applied.
     """
 
     weights: NDArray[np.float32] | NDArray[np.int8]
@@ -62,7 +62,9 @@ def pack(config: ModelConfig, tensors: Mapping[str, Floats], precision: Precisio
     _check(config, tensors)
     matrices = [matrix for layer in range(config.n_layer) for matrix in _matrices(config, tensors, layer)]
     matrices.append(tensors["head.weight"])
-    weights = _aligned(sum(padded(len(m)) * m.shape[1] for m in matrices), np.int8 if precision == "int8" else np.float32)
+    weights = _aligned(
+        sum(padded(len(m)) * m.shape[1] for m in matrices), np.int8 if precision == "int8" else np.float32
+    )
     scales = np.ones(sum(padded(len(m)) for m in matrices), np.float32)
     at = scale_at = 0
     for matrix in matrices:
@@ -98,13 +100,12 @@ def _matrices(config: ModelConfig, tensors: Mapping[str, Floats], layer: int) ->
 
 
 def _vectors(config: ModelConfig, tensors: Mapping[str, Floats]) -> Floats:
-    width, n_embd = padded(config.n_embd), config.n_embd
-    rows = np.zeros((config.n_layer * len(VECTORS) + 2, width), np.float32)
+    rows = np.zeros((config.n_layer * len(VECTORS) + 2, config.n_embd), np.float32)
     for layer in range(config.n_layer):
         for place, name in enumerate(VECTORS):
             if layer > 0 or name != "att.v0":
-                rows[layer * len(VECTORS) + place, :n_embd] = tensors[f"blocks.{layer}.{name}"].reshape(-1)
-    rows[-2, :n_embd], rows[-1, :n_embd] = tensors["ln_out.weight"], tensors["ln_out.bias"]
+                rows[layer * len(VECTORS) + place] = tensors[f"blocks.{layer}.{name}"].reshape(-1)
+    rows[-2], rows[-1] = tensors["ln_out.weight"], tensors["ln_out.bias"]
     return rows.reshape(-1)
 
 
@@ -112,10 +113,12 @@ def _embedding(tensors: Mapping[str, Floats]) -> Floats:
     x = tensors["emb.weight"].astype(np.float64)
     x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
     x = x * tensors["blocks.0.ln0.weight"] + tensors["blocks.0.ln0.bias"]
-    return np.ascontiguousarray(x, dtype=np.float32)
+    return np.ascontiguousarray(x, dtype=np.float32).reshape(-1)
 
 
 def _check(config: ModelConfig, tensors: Mapping[str, Floats]) -> None:
+    if config.head_size % ROWS:
+        raise CheckpointError(f"head size {config.head_size}: the CPU engine runs multiples of {ROWS}; RWKV-7 uses 64")
     wrong = []
     for name, shape in tensor_shapes(config).items():
         found = np.shape(tensors[name]) if name in tensors else None

@@ -3,7 +3,7 @@
 A pass goes through the layers in PHASES. In a phase some matrices are multiplied with columns that lie in a scratch
 array, and the results go to other places there. Where everything lies depends on the model's sizes alone.
 
-Legend: L layers, C32 the width rounded up to a multiple of 32, T columns.
+Legend: L layers, C width, T columns.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pianomuse.runtime.packing import MATRICES, ROWS, VECTORS, has_matrix, padde
 MAX_COLUMNS = 128  # columns worked on at once: lanes of a step, or a piece of a sequence
 SPARE = 8 * ROWS  # numbers of a thread's own, besides one row
 
-# Buffers of MAX_COLUMNS rows of C32 numbers, in this order at the start of the scratch array.
+# Buffers of MAX_COLUMNS rows of C numbers, in this order at the start of the scratch array.
 BUFFERS = (
     "x", "q", "mix_r", "mix_k", "mix_v", "mix_w", "mix_a", "mix_g",
     "r", "k", "v", "first_v", "decay", "rate", "gate", "removal", "y",
@@ -45,7 +45,6 @@ WORK = {
     "ffn.key.weight": (3, "mix_r", "hidden", SQUARED_RELU, None),
     "ffn.value.weight": (4, "hidden", "x", ADD, None),
 }
-N_PHASES = 5
 
 
 class Plan(NamedTuple):
@@ -55,9 +54,10 @@ class Plan(NamedTuple):
         table: int64 [n, 11], a row per matrix as they lie in the weights: offset of the weights, panels, inputs, offset
             of the scales, offset of the columns, their gap, offset of the results, their gap, what becomes of them (see
             kernels/matvec.py), offset of the bias, offset of the value to blend with.
-        phases: int64 [L * 5 + 2], the first row of the table of every phase, and the end; the last phase is the head.
+        phases: int64 [L * 5 + 1, 3], per phase its first row of the table, the row after it, and its panels in all; the
+            last phase is the head.
         places: int64 [17 + 6], the offsets of BUFFERS and HIDDEN in the scratch array.
-        scratch_size: numbers in the scratch array, for one thread; each further thread needs `spare_size` more.
+        spare_at, spare_size: where the threads' own numbers begin in the scratch array, and how many each has.
     """
 
     table: NDArray[np.int64]
@@ -69,20 +69,20 @@ class Plan(NamedTuple):
     n_embd: int
     n_head: int
     head_size: int
-    width: int  # C32
     vocab: int
 
 
 def plan(config: ModelConfig) -> Plan:
     """Write down the work of a pass for a model of these sizes."""
-    width = padded(config.n_embd)
-    gaps = dict.fromkeys(BUFFERS, width)
+    C = config.n_embd
+    gaps = dict.fromkeys(BUFFERS, C)
     ranks = (config.decay_rank, config.iclr_rank, config.value_rank, config.gate_rank)
     gaps |= dict(zip(HIDDEN, map(padded, (*ranks, config.dim_ffn, config.vocab_size)), strict=True))
     ends = np.cumsum([MAX_COLUMNS * gap for gap in gaps.values()])
     places = dict(zip(gaps, [0, *ends[:-1].tolist()], strict=True))
     shapes = _shapes(config)
-    rows, phases = [], []
+    rows: list[tuple[int, ...]] = []
+    phases: list[list[int]] = []
     at = scale_at = 0
     for layer in range(config.n_layer + 1):
         work = WORK if layer < config.n_layer else {"head": (0, "q", "logits", STORE, None)}
@@ -91,29 +91,28 @@ def plan(config: ModelConfig) -> Plan:
             if not has_matrix(layer, name):
                 continue
             if phase != last:
-                phases.append(len(rows))
+                phases.append([len(rows), len(rows), 0])
                 last = phase
             n_rows, n_inputs = shapes[name]
             if layer == 0 and target == "v":
                 target = "first_v"
-            bias_at = (layer * len(VECTORS) + VECTORS.index(bias)) * width if bias else 0
+            bias_at = (layer * len(VECTORS) + VECTORS.index(bias)) * C if bias else 0
             rows.append(
                 (at, n_rows // ROWS, n_inputs, scale_at, places[source], gaps[source], places[target], gaps[target],
                  finish, bias_at, places["first_v"])
             )  # fmt: skip
             at, scale_at = at + n_rows * n_inputs, scale_at + n_rows
-    phases.append(len(rows))
+            phases[-1] = [phases[-1][0], len(rows), phases[-1][2] + n_rows // ROWS]
     return Plan(
         np.array(rows, np.int64),
         np.array(phases, np.int64),
         np.array(list(places.values()), np.int64),
         int(ends[-1]),
-        SPARE + width,
+        SPARE + C,
         config.n_layer,
         config.n_embd,
         config.n_head,
         config.head_size,
-        width,
         config.vocab_size,
     )
 
