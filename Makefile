@@ -8,7 +8,7 @@ IS_SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
 ifndef PYTHON
 PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(IS_SUITABLE)' 2>/dev/null && echo $$p && break; done)
 endif
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto --maxprocesses 4
 
 .PHONY: help demo test lint types compose develop clean
 
