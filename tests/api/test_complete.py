@@ -430,6 +430,15 @@ def test_the_same_idea_is_offered_once(muse: Muse, real: Real) -> None:
     assert any("3 ideas fewer" in warning for warning in ideas.warnings)
 
 
+def test_adventure_is_temperature_and_top_p_in_one_word(muse: Muse, real: Real) -> None:
+    def idea(**others: Any) -> bytes:
+        return muse.complete(real("finished-phrase"), bars=2, candidates=1, seed=1, **others)[0].with_completion
+
+    assert idea(adventure="bold") == idea(temperature=1.15, top_p=0.98)
+    assert idea(adventure="balanced") == idea() == idea(temperature=0.9, top_p=0.95)
+    assert idea(adventure="bold") != idea(adventure="calm")
+
+
 def test_a_seed_is_drawn_and_told(muse: Muse, real: Real) -> None:
     drawn = muse.complete(real("finished-phrase"), bars=1, candidates=1)
     again = muse.complete(real("finished-phrase"), bars=1, candidates=1, seed=drawn.seed)

@@ -195,17 +195,24 @@ def test_fill_writes_between_two_passages(run: Run, folder: Path) -> None:
     assert {(m.type, m.time, str(m)) for track in new.tracks for m in track if m.type == "set_tempo"} == old
 
 
-def test_adventure_is_temperature_in_a_word(run: Run, folder: Path) -> None:
-    asked = ("complete", folder / "finished-phrase.mid", "--bars", "2", "--candidates", "1", "--seed", "1", "--json")
-
-    def idea(*more: str) -> bytes:
-        document = json.loads(run(*asked, *more)[1])
-        file = mido.MidiFile(document["candidates"][0]["midi"])
-        return repr([m for track in file.tracks for m in track if m.type == "note_on"]).encode()
-
-    assert idea("--adventure", "bold") == idea("--temperature", "1.15", "--top-p", "0.98")
-    assert idea("--adventure", "balanced") == idea()
-    assert idea("--adventure", "bold") != idea("--adventure", "calm")
+def test_options_reach_the_ideas(run: Run, folder: Path) -> None:
+    piece = folder / "broken-off-on-beat-3.mid"
+    few = ("--bars", "1", "--candidates", "1", "--seed", "2", "--json")
+    asked = ("--finish-bar", "no", "--tracks", "LH", "--feel", "straight", "--context-bars", "3", "--top-k", "5")
+    document = json.loads(run("complete", piece, *few, *asked)[1])
+    assert document["starts_at"] == {"bar": 7, "beat": 1}
+    assert document["context_bars"] == 3
+    old, new = mido.MidiFile(piece), mido.MidiFile(document["candidates"][0]["with_completion"])
+    n_notes = [[sum(m.type == "note_on" and m.velocity > 0 for m in t) for t in file.tracks] for file in (old, new)]
+    assert [after - before for before, after in zip(*n_notes, strict=True)] == [
+        0,
+        0,
+        document["candidates"][0]["notes"],
+    ]
+    document = json.loads(run("complete", piece, *few, "--at-bar", "2", "--insert")[1])
+    assert "Inserted 1 bar: what was bar 3 is now bar 4." in document["warnings"]
+    document = json.loads(run("complete", piece, *few, "--first-downbeat", "2", "--keep-rit")[1])
+    assert any("pickup" in warning for warning in document["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ class Heard:
         lowest: lowest MIDI pitch of the last 16 bars, of the last four where the tracks tell one hand.
         highest: highest MIDI pitch of the same bars.
         mean_pitch: of the last four bars.
+        was_always_one_line: one note at a time in all bars heard.
 
     """
 
@@ -46,6 +47,7 @@ class Heard:
     lowest: int
     highest: int
     mean_pitch: float
+    was_always_one_line: bool
 
     @property
     def is_one_line(self) -> bool:
@@ -90,6 +92,7 @@ def listen(
         lowest=int(alone.pitch.min()),
         highest=int(alone.pitch.max()),
         mean_pitch=float(texture.pitch.mean()),
+        was_always_one_line=_is_one_line(notes),
     )
 
 
@@ -106,6 +109,7 @@ def both_sides(before: Heard | None, after: Heard | None) -> Heard | None:
         lowest=min(before.lowest, after.lowest),
         highest=max(before.highest, after.highest),
         mean_pitch=(before.mean_pitch + after.mean_pitch) / 2,
+        was_always_one_line=before.was_always_one_line and after.was_always_one_line,
     )
 
 

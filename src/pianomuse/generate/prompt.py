@@ -140,7 +140,10 @@ def _wishes(
 ) -> Wishes:
     velocities = _velocities(sides)
     is_melody = (
-        heard is not None and heard.is_one_line and heard.hands != "two hands" and heard.mean_pitch >= _MELODY_FROM
+        heard is not None
+        and heard.was_always_one_line
+        and heard.hands != "two hands"
+        and heard.mean_pitch >= _MELODY_FROM
     )
     return Wishes(
         task="Fill" if is_fill else "Melody" if is_melody else "Continue",

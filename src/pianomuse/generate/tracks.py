@@ -6,7 +6,7 @@ A song's melody track beside a piano track is not a hand: it receives the top li
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def choose_tracks(piece: Piece, caret: Caret, wanted: Sequence[str] = ()) -> Rou
             raise RequestError(f"--tracks {','.join(wanted)}: name one track, or two different ones for right and left")
         return _routing(piece, chosen, pianos)
     if len(pianos) <= 2:
-        return _routing(piece, pianos, pianos)
+        return replace(_routing(piece, pianos, pianos), sentence="")
     onset, _ = onsets_and_ends(piece)
     recent = onset >= piece.grid.start_of(max(caret.bar_index + caret.finishes_bar - _RECENT_BARS, 0))
     heard = piece.track_of_note[recent & (onset < caret.tick)]
@@ -68,7 +68,7 @@ def choose_tracks(piece: Piece, caret: Caret, wanted: Sequence[str] = ()) -> Rou
     counts = np.bincount(heard, minlength=len(piece.tracks))
     busiest = max(pianos, key=lambda index: (counts[index], -index))
     routing = _routing(piece, [busiest], pianos)
-    return Routing(routing.right, routing.left, f"{routing.sentence}, which has most notes here; --tracks chooses")
+    return replace(routing, sentence=f"{routing.sentence}, which has most notes here; --tracks chooses")
 
 
 def assign_tracks(notes: Sequence[PlacedNote], piece: Piece, caret: Caret, routing: Routing) -> list[int]:
