@@ -32,6 +32,8 @@ from pianomuse.runtime import packing, plan
 from pianomuse.runtime.packing import VECTORS
 from pianomuse.runtime.plan import BUFFERS, HIDDEN
 
+__all__ = ["ABANDONED", "Lanes", "Team", "compiled_forward", "control_array", "widest_tile"]
+
 X, Q, MIX, R, K, V, FIRST_V, DECAY, RATE, GATE, REMOVAL, Y = map(
     BUFFERS.index, ("x", "q", "mix_r", "r", "k", "v", "first_v", "decay", "rate", "gate", "removal", "y")
 )
@@ -40,8 +42,6 @@ LN1, LN2, X_R, X_FFN, K_K, K_A, R_K, LN_X = map(
     VECTORS.index,
     ("ln1.weight", "ln2.weight", "att.x_r", "ffn.x_k", "att.k_k", "att.k_a", "att.r_k", "att.ln_x.weight"),
 )
-__all__ = ["ABANDONED", "Lanes", "Team", "compiled_forward", "control_array", "widest_tile"]
-
 N_VECTORS = len(VECTORS)
 N_MIXES = 6
 LOG = logging.getLogger(__name__)

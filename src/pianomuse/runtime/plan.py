@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.checkpoint.config import ModelConfig
-from pianomuse.kernels.matvec import ADD, BLEND, DECAY, RATE, SIGMOID, SQUARED_RELU, STORE, TANH
+from pianomuse.kernels.matvec import ADD, BLEND, DECAY, RATE, SIGMOID, SQUARED_RELU, STORE, SUMS, TANH
 from pianomuse.runtime.packing import MATRICES, ROWS, VECTORS, has_matrix, padded
 
 MAX_COLUMNS = 128  # columns worked on at once: lanes of a step, or a piece of a sequence
-SPARE = 8 * ROWS  # numbers of a thread's own, besides one row
 
 # Buffers of MAX_COLUMNS rows of C numbers, in this order at the start of the scratch array.
 BUFFERS = (
@@ -57,7 +56,8 @@ class Plan(NamedTuple):
         phases: int64 [L * 5 + 1, 3], per phase its first row of the table, the row after it, and its panels in all; the
             last phase is the head.
         places: int64 [17 + 6], the offsets of BUFFERS and HIDDEN in the scratch array.
-        spare_at, spare_size: where the threads' own numbers begin in the scratch array, and how many each has.
+        spare_at, spare_size: where the threads' own numbers begin in the scratch array, and how many each has:
+            the sums of a tile and one row.
     """
 
     table: NDArray[np.int64]
@@ -69,7 +69,6 @@ class Plan(NamedTuple):
     n_embd: int
     n_head: int
     head_size: int
-    vocab: int
 
 
 def plan(config: ModelConfig) -> Plan:
@@ -108,12 +107,11 @@ def plan(config: ModelConfig) -> Plan:
         np.array(phases, np.int64),
         np.array(list(places.values()), np.int64),
         int(ends[-1]),
-        SPARE + C,
+        SUMS + C,
         config.n_layer,
         config.n_embd,
         config.n_head,
         config.head_size,
-        config.vocab_size,
     )
 
 
