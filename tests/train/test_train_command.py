@@ -45,7 +45,7 @@ def test_a_run_on_real_scores_learns_and_can_be_gone_on_with(
     best = load_checkpoint(trained / "best")
     assert best.card["valid_bits_per_note"] == result["best_bits_per_note"]
     losses = [json.loads(line).get("loss") for line in (trained / "metrics.jsonl").read_text().splitlines()]
-    assert [loss for loss in losses if loss is not None][0] < np.log(best.config.vocab_size)
+    assert next(loss for loss in losses if loss is not None) < np.log(best.config.vocab_size)
     assert sorted(path.name for path in (trained / "checkpoints").iterdir()) == ["step-12", "step-16"]
 
 

@@ -5,8 +5,8 @@ Source: BlinkDL/RWKV-LM, RWKV-v7/train_temp/src/model.py; equal to the package `
 Legend: B batch, T time, C width, H heads, N head size; x residual stream, q normalised x, r receptance, k key,
 v value, a in-context learning rate, g gate, w decay. All of [B, T, C]; per head [B, T, H, N].
 
-A block is two pure stretches of work with the recurrence between them, `before_wkv` and `after_wkv`; each can be
-compiled as a whole (see `compiled.py`).
+A block is two pure stretches of work with the recurrence between them, `before_wkv` and `after_wkv`. The plain form
+here is the definition; `compiled.py` tells of faster ones.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pianomuse.checkpoint.config import ModelConfig
+from pianomuse.model import fused
 
 DECAY_LIMIT = math.exp(-0.5)  # log w lies in (-DECAY_LIMIT, 0)
 GROUP_NORM_EPS = 64e-5
@@ -48,6 +49,7 @@ class TimeMix(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         """Allocate the parameters; `initial.py` fills them."""
         super().__init__()
+        self.is_fused = False
         self.is_first, self.n_head, self.head_size = layer == 0, config.n_head, config.head_size
         C = config.n_embd
         for name in ("x_r", "x_w", "x_k", "x_v", "x_a", "x_g", "k_k", "k_a"):
@@ -69,6 +71,8 @@ class TimeMix(nn.Module):
 
     def inputs(self, q: Tensor, shift: Tensor | None, v_first: Tensor | None) -> tuple[Tensor, ...]:
         """Return r, log_decay, k, v, a, b of the recurrence (float32 [B, T, H, N]), and g, v_first ([B, T, C])."""
+        if self.is_fused:
+            return self._fused_inputs(q, shift, v_first)
         d = _previous(q, shift) - q
         xr, xw, xk, xv, xa, xg = (q + d * mix for mix in (self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g))
         r, k, v = self.receptance(xr), self.key(xk), self.value(xv)
@@ -88,11 +92,28 @@ class TimeMix(nn.Module):
 
     def outputs(self, y: Tensor, r: Tensor, k: Tensor, v: Tensor, g: Tensor) -> Tensor:
         """Return what the time mix adds to the stream: group norm of y, plus the bonus, gated and projected."""
+        if self.is_fused:
+            fused_out: Tensor = self.output(fused.joined(y, (r, k, v, g), self.r_k, self.ln_x))
+            return fused_out
         B, T, H, N = y.shape
         normed = self.ln_x(y.reshape(B * T, H * N)).view(B, T, H, N)
         bonus = (r * k * self.r_k).sum(dim=-1, keepdim=True) * v
         out: Tensor = self.output((normed + bonus).view(B, T, H * N) * g)
         return out
+
+    def _fused_inputs(self, q: Tensor, shift: Tensor | None, v_first: Tensor | None) -> tuple[Tensor, ...]:
+        """Compute the same as `inputs`, with compiled loops for what is not a matrix product."""
+        mixes = torch.cat((self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g)).flatten(1)
+        xr, xw, xk, xv, xa, xg = fused.token_mixes(q, shift, mixes)
+        v = self.value(xv)
+        w = torch.tanh(xw @ self.w1) @ self.w2
+        a = (xa @ self.a1) @ self.a2
+        g = torch.sigmoid(xg @ self.g1) @ self.g2
+        m = None if self.is_first else (xv @ self.v1) @ self.v2
+        products = (self.receptance(xr), w, self.key(xk), v, a, m, v_first)
+        v0 = None if self.is_first else self.v0.flatten()
+        parameters = (self.w0.flatten(), self.a0.flatten(), v0, self.k_k.flatten(), self.k_a.flatten())
+        return *fused.heads(products, parameters, self.n_head), g, v if v_first is None else v_first
 
     def _heads(self, z: Tensor) -> Tensor:
         return z.view(*z.shape[:2], self.n_head, self.head_size).to(_at_least_float32(z))
@@ -104,14 +125,19 @@ class ChannelMix(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         """Allocate the parameters; `initial.py` fills them."""
         super().__init__()
+        self.is_fused = False
         self.x_k = _empty(1, 1, config.n_embd)
         self.key = nn.Linear(config.n_embd, config.dim_ffn, bias=False)
         self.value = nn.Linear(config.dim_ffn, config.n_embd, bias=False)
 
     def forward(self, q: Tensor, shift: Tensor | None) -> Tensor:
         """Return what the channel mix adds to the stream; `shift` [B, C] is the input before the first token."""
-        f = q + (_previous(q, shift) - q) * self.x_k
-        out: Tensor = self.value(torch.relu(self.key(f)).square())
+        if self.is_fused:
+            (f,) = fused.token_mixes(q, shift, self.x_k.flatten(1))
+        else:
+            f = q + (_previous(q, shift) - q) * self.x_k
+        hidden = self.key(f)
+        out: Tensor = self.value(fused.squared_relu(hidden) if self.is_fused else torch.relu(hidden).square())
         return out
 
 

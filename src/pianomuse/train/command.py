@@ -15,7 +15,7 @@ from pianomuse.data.examples import ExampleMix
 from pianomuse.data.store import PieceStore
 from pianomuse.devices import Device, choose_device, seed_everything
 from pianomuse.errors import ConfigError, RequestError
-from pianomuse.model.compiled import can_compile, compile_blocks
+from pianomuse.model.compiled import can_use_loops, compile_blocks, use_loops
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.settings import override, read_toml, to_toml
 from pianomuse.train.loop import Report, train
@@ -114,7 +114,7 @@ def prepare_run(
     )
     model.to(chosen.torch_device)
     said = [f"{origin}: {parameter_count(model.config):,} parameters on {chosen}, {torch.get_num_threads()} threads"]
-    said += _compile(model, settings, chosen)
+    said += _fuse(model, settings)
     maker = BatchMaker(store, sections["batches"], sections["mix"])
     validation = validation_batches(
         PieceStore(dataset, "valid"),
@@ -141,10 +141,10 @@ def override_sections(sections: dict[str, Any], changes: Sequence[str]) -> dict[
     }
 
 
-def _compile(model: PianoMuseRWKV, settings: TrainSettings, device: Device) -> list[str]:
-    if settings.compile == "no":
-        return []
-    if settings.compile == "auto" and not can_compile(device.torch_device.type):
-        return ["No C++ compiler found: training without fused loops (compile=no silences this)."]
-    compile_blocks(model)
-    return ["Compiling the blocks: the first steps take a minute or two longer."]
+def _fuse(model: PianoMuseRWKV, settings: TrainSettings) -> list[str]:
+    if settings.fuse == "loops" or (settings.fuse == "auto" and can_use_loops(model)):
+        use_loops(model)
+    elif settings.fuse == "compile":
+        compile_blocks(model)
+        return ["Compiling the blocks: the first steps take minutes longer."]
+    return []

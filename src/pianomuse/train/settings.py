@@ -16,7 +16,7 @@ class TrainSettings:
     accumulate: int = field(default=1, metadata={"help": "batches whose gradients make one step", "min": 1})
     micro_rows: int = field(
         default=0,
-        metadata={"help": "rows computed at once, 0 for the whole batch; few rows stay in a CPU's cache", "min": 0},
+        metadata={"help": "rows computed at once, 0 for the whole batch; fewer take less memory", "min": 0},
     )
     lr: float = field(default=1e-3, metadata={"help": "highest learning rate", "min": 0})
     lr_final: float = field(default=1e-4, metadata={"help": "learning rate at the end", "min": 0})
@@ -50,11 +50,11 @@ class TrainSettings:
             "choices": ("auto", "bfloat16", "float32"),
         },
     )
-    compile: str = field(
-        default="no",
+    fuse: str = field(
+        default="auto",
         metadata={
-            "help": "fuse elementwise work with torch.compile; auto where a compiler is",
-            "choices": ("no", "auto", "yes"),
+            "help": "elementwise work in one pass: loops (CPU), compile (torch.compile), no; auto is loops on a CPU",
+            "choices": ("auto", "no", "loops", "compile"),
         },
     )
     checkpoint_blocks: bool = field(
