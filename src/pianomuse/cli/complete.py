@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
-
 import typer
 
 from pianomuse.cli import options as o
-
-
-class YesNo(StrEnum):
-    """A plain answer."""
-
-    YES = "yes"
-    NO = "no"
 
 
 def register(app: typer.Typer) -> None:
@@ -27,33 +17,12 @@ def register(app: typer.Typer) -> None:
 
 def complete(
     midi: o.Midi,
-    at_bar: Annotated[
-        int | None,
-        typer.Option(
-            "--at-bar",
-            metavar="B",
-            help="Last bar kept; 0 writes before bar 1. Without it: where the music stops.",
-            rich_help_panel="Where it goes",
-        ),
-    ] = None,
-    bars: Annotated[int, typer.Option("--bars", metavar="M", help="How many bars to write, 1 to 32.")] = 4,
+    at_bar: o.AtBar = None,
+    bars: o.Bars = 4,
     candidates: o.Candidates = 4,
     seed: o.Seed = None,
-    finish_bar: Annotated[
-        YesNo,
-        typer.Option(
-            "--finish-bar", help="First finish a bar that breaks off in the middle.", rich_help_panel="Where it goes"
-        ),
-    ] = YesNo.YES,
-    insert: Annotated[
-        bool | None,
-        typer.Option(
-            "--insert/--replace",
-            help="Move what follows to later bars, or write over it. Without either: write over it.",
-            show_default=False,
-            rich_help_panel="Where it goes",
-        ),
-    ] = None,
+    finish_bar: o.FinishBar = o.YesNo.YES,
+    insert: o.Insert = None,
     tracks: o.Tracks = None,
     first_downbeat: o.FirstDownbeat = None,
     context_bars: o.ContextBars = 512,
@@ -82,7 +51,7 @@ def complete(
         midi,
         at_bar=at_bar,
         bars=bars,
-        finish_bar=finish_bar is YesNo.YES,
+        finish_bar=finish_bar is o.YesNo.YES,
         insert=insert,
         candidates=candidates,
         seed=seed,

@@ -1,4 +1,4 @@
-"""The options that `complete` and `fill` share."""
+"""The options of `complete` and `fill`."""
 
 from __future__ import annotations
 
@@ -34,11 +34,41 @@ class Feel(StrEnum):
     STRAIGHT = "straight"
 
 
+class YesNo(StrEnum):
+    """A plain answer."""
+
+    YES = "yes"
+    NO = "no"
+
+
 _SOUND = "How it sounds"
 _PLACE = "Where it goes"
 _MODEL = "Model and files"
 
 Midi = Annotated[Path, typer.Argument(metavar="IN.mid", help="The piece.", show_default=False)]
+AtBar = Annotated[
+    int | None,
+    typer.Option(
+        "--at-bar",
+        metavar="B",
+        help="Last bar kept; 0 writes before bar 1. Without it: where the music stops.",
+        rich_help_panel=_PLACE,
+    ),
+]
+Bars = Annotated[int, typer.Option("--bars", metavar="M", help="How many bars to write, 1 to 32.")]
+FinishBar = Annotated[
+    YesNo,
+    typer.Option("--finish-bar", help="First finish a bar that breaks off in the middle.", rich_help_panel=_PLACE),
+]
+Insert = Annotated[
+    bool | None,
+    typer.Option(
+        "--insert/--replace",
+        help="Move what follows to later bars, or write over it (the default, except before bar 1).",
+        show_default=False,
+        rich_help_panel=_PLACE,
+    ),
+]
 Candidates = Annotated[int, typer.Option("--candidates", metavar="K", help="How many ideas, 1 to 16.")]
 Seed = Annotated[
     int | None,

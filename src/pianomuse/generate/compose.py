@@ -137,6 +137,50 @@ def compose(
     routing = choose_tracks(piece, caret, order.tracks)
     tempo = idea_tempo(piece, caret, keep_ritardando=order.keep_ritardando)
     key = heard_key(piece, caret.tick)
+    requests = _requests(piece, tokenizer, caret, tempo, key, order)
+    heard = [(request.plan, *engine.prefill(request.ids)) for request in requests]
+    begun = time.perf_counter()
+
+    def draw(n_ideas: int) -> list[DecodedIdea]:
+        drawn = [
+            decode(
+                engine,
+                state,
+                logits,
+                plan,
+                n_ideas,
+                order.seed,
+                order.sampling,
+                on_token=on_token,
+                is_cancelled=is_cancelled,
+            )
+            for plan, logits, state in heard
+        ]
+        return [drawn[index % len(drawn)][index] for index in range(n_ideas)]
+
+    drawn = draw(order.n_ideas)
+    to_first_note = [idea.seconds_to_first_note for idea in drawn if idea.seconds_to_first_note is not None]
+    chosen = _different(drawn, order.n_ideas)
+    if len(chosen) < order.n_ideas and order.sampling.temperature > 0:
+        chosen = _different(draw(min(order.n_ideas + _SPARE_IDEAS, MAX_IDEAS)), order.n_ideas)
+    finish = _Finisher(piece, caret, tempo, key, requests[0], routing, order)
+    ideas = tuple(finish(idea, number) for number, idea in enumerate(chosen, 1))
+    return Composition(
+        caret=caret,
+        tempo=tempo,
+        key=key,
+        request=requests[0],
+        routing=routing,
+        ideas=ideas,
+        seconds=time.perf_counter() - started,
+        seconds_to_first_note=begun - started + min(to_first_note) if to_first_note else None,
+    )
+
+
+def _requests(
+    piece: Piece, tokenizer: PianoTokenizer, caret: Caret, tempo: IdeaTempo, key: HeardKey, order: Order
+) -> list[Request]:
+    """Return what the model is asked: one request, or where little was heard one for each character."""
 
     def ask(density_shift: int) -> Request:
         return write_request(
@@ -152,37 +196,7 @@ def compose(
         )
 
     first = ask(0)
-    requests = [first, *map(ask, _CHARACTERS[1:])] if is_little(first) else [first]
-    to_first_note: list[float] = []
-
-    def draw(n_ideas: int) -> list[DecodedIdea]:
-        drawn = []
-        for request in requests:
-            logits, state = engine.prefill(request.ids)
-            begun = time.perf_counter()
-            own = decode(
-                engine,
-                state,
-                logits,
-                request.plan,
-                n_ideas,
-                order.seed,
-                order.sampling,
-                on_token=on_token,
-                is_cancelled=is_cancelled,
-            )
-            drawn.append(own)
-            times = [idea.seconds_to_first_note for idea in own if idea.seconds_to_first_note is not None]
-            to_first_note.extend(begun - started + seconds for seconds in times)
-        return [drawn[index % len(drawn)][index] for index in range(n_ideas)]
-
-    finish = _Finisher(piece, caret, tempo, key, first, routing, order)
-    chosen = _different(draw(order.n_ideas), order.n_ideas)
-    if len(chosen) < order.n_ideas and order.sampling.temperature > 0:
-        chosen = _different(draw(min(order.n_ideas + _SPARE_IDEAS, MAX_IDEAS)), order.n_ideas)
-    ideas = tuple(finish(idea, number) for number, idea in enumerate(chosen, 1))
-    seconds = time.perf_counter() - started
-    return Composition(caret, tempo, key, first, routing, ideas, seconds, min(to_first_note, default=None))
+    return [first, *map(ask, _CHARACTERS[1:])] if is_little(first) else [first]
 
 
 def _different(ideas: Sequence[DecodedIdea], n_wanted: int) -> list[DecodedIdea]:

@@ -103,16 +103,27 @@ def write_request(
         ids = writer.fill(before.head, whole, suffix.head, suffix.bars, wishes, suffix_first=suffix_first)
     else:
         ids = writer.continuation(before.head, whole, wishes)
-    plan = Plan(
+    plan = _plan(piece, tokenizer, caret, whole, half_bar, _limits(models, heard, tempo, is_played=reader.is_played))
+    return Request(np.concatenate([ids, half_bar]), plan, heard, before, suffix)
+
+
+def _plan(
+    piece: Piece,
+    tokenizer: PianoTokenizer,
+    caret: Caret,
+    whole: NDArray[np.int32],
+    half_bar: NDArray[np.int32],
+    limits: Limits,
+) -> Plan:
+    return Plan(
         vocabulary=tokenizer.vocabulary,
         metres=spoken_metres(caret),
         first_bar=tuple(half_bar.tolist()),
         min_position=_units(caret.tick - caret.bar_tick, piece),
         ringing=_ringing(piece, caret),
         pedal_down=_is_pedal_down(whole, tokenizer),
-        limits=_limits(models, heard, tempo, is_played=reader.is_played),
+        limits=limits,
     )
-    return Request(np.concatenate([ids, half_bar]), plan, heard, before, suffix)
 
 
 def _heard(piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTempo, *, is_fill: bool) -> Heard | None:
