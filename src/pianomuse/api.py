@@ -141,6 +141,9 @@ class Muse:
 
     def _ideas(self, source: Source, place: Callable[[Piece], Caret], *, is_fill: bool, options: Options) -> Ideas:
         started = time.perf_counter()
+        unknown = sorted(options.keys() - Options.__annotations__.keys())
+        if unknown:
+            raise TypeError(f"unknown option {unknown[0]!r}; there are {', '.join(Options.__annotations__)}")
         piece, first_downbeat_ticks = _read(source, options.get("first_downbeat"))
         caret = place(piece)
         seed = options.get("seed")

@@ -466,12 +466,34 @@ def test_past_the_end_a_better_bar_is_named(muse: Muse, real: Real) -> None:
     far = muse.complete(real("finished-phrase"), at_bar=12, **FEW)
     assert any("the piece ends in bar 8; try --at-bar 8" in warning for warning in far.warnings)
     assert far.starts_at == {"bar": 13, "beat": 1}
+    beyond = muse.complete(real("bach-bwv-269"), at_bar=24, **FEW)
+    assert any("the piece ends in bar 22; try --at-bar 8" in warning for warning in beyond.warnings)
 
 
 def test_little_heard_is_said_and_ideas_still_come(muse: Muse, real: Real) -> None:
     ideas = muse.complete(real("finished-phrase"), at_bar=1, bars=2, candidates=3, seed=1)
     assert any(warning.startswith("Little was heard (1 bar") for warning in ideas.warnings)
     assert len(ideas) == 3
+
+
+def test_a_misspelled_option_is_refused(muse: Muse, real: Real) -> None:
+    with pytest.raises(TypeError, match="'candidate'"):
+        muse.complete(real("finished-phrase"), candidate=3)  # type: ignore[call-arg]
+
+
+def test_silent_bars_before_the_music_are_filled_in_its_manner(
+    muse: Muse, events: Any, change: Callable[..., bytes], real: Real
+) -> None:
+    def wait_four_bars(file: mido.MidiFile) -> None:
+        for track in file.tracks[1:]:
+            first = next(m for m in track if m.type == "note_on")
+            first.time += 4 * 2 * file.ticks_per_beat
+
+    data = change(real("finished-phrase"), wait_four_bars)
+    ideas = muse.complete(data, at_bar=2, **FEW)
+    assert {note.velocity for idea in ideas for note in idea.notes} == {80}
+    assert ideas.hands == "two hands"
+    assert_only_these_bars_changed(events, data, ideas)
 
 
 def test_ideas_can_be_saved(muse: Muse, events: Any, real: Real, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def write_request(
     after = reader.after(caret.old_end_tick, MAX_SUFFIX_BARS)
     suffix = after if is_fill and len(after.notes.onset) else None
     sides = [side for side in (before, suffix) if side is not None and len(side.notes.onset)]
-    models = sides if sides or caret.bar_index else [after]
+    models = sides or [after]  # where nothing was heard before, the music behind is what there is to go by
     heard = _heard(piece, caret, before, after, tempo, is_fill=suffix is not None)
     writer = PromptWriter(tokenizer.vocabulary)
     wishes = _wishes(caret, models, heard, key, density_shift, is_fill=suffix is not None)
@@ -127,7 +127,7 @@ def _plan(
 
 
 def _heard(piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTempo, *, is_fill: bool) -> Heard | None:
-    """Describe the texture next to the caret; before bar 1 that of the bars behind it."""
+    """Describe the texture before the caret; for a fill, and where nothing stands before, that of the bars behind."""
     onset, _ = onsets_and_ends(piece)
 
     def roles(from_tick: int, to_tick: int) -> frozenset[str]:
@@ -140,8 +140,6 @@ def _heard(piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTem
     left = listen(before.notes, before.bar_units, roles(four_before, caret.tick), tempo.bpm)
     if left is not None and not is_fill:
         return left
-    if caret.bar_index > 0 and not is_fill:
-        return None
     right = listen(after.notes, after.bar_units, roles(caret.old_end_tick, four_after), tempo.bpm, is_after=True)
     return both_sides(left, right)
 

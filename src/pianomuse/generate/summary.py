@@ -115,7 +115,8 @@ def _about_the_place(piece: Piece, caret: Caret, order: Order) -> list[str]:
         return [f"{span.capitalize()} were empty and music follows: {fill} hears both sides and joins them."]
     last = last_bar_with_music(piece)
     if caret.tick > music_end(piece) and caret.at_bar > last:
-        return [f"The music stops before that: the piece ends in bar {last}; try --at-bar {last}."]
+        better = _middle(last) if has_clearly_ended(piece) else last
+        return [f"The music stops before that: the piece ends in bar {last}; try --at-bar {better}."]
     if has_clearly_ended(piece):
         return [f"The music sounds finished: the piece ends in bar {last}; try --at-bar {_middle(last)}."]
     return []
