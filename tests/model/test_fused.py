@@ -116,6 +116,7 @@ def test_models_that_the_loops_cannot_run_are_refused() -> None:
         use_loops(narrow_heads)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # PyTorch looks at it while it captures
 def test_blocks_that_torch_compile_captured_compute_the_same(one_thread: None) -> None:
     """`aot_eager` captures forward and backward as inductor would, and runs them without a compiler."""
