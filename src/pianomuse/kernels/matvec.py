@@ -47,28 +47,22 @@ def product(weights, scales, vectors, row, scratch, sums, n, first, end, widest)
     panel = first
     while panel < end:
         at = start + panel * ROWS * n_inputs
-        if n == 1 and panel + 4 <= end:
-            tile(4, 1, weights, at, n_inputs, scratch, source, gap, sums)
-            for index in range(4):
-                _finish(scales, vectors, row, scratch, sums + index * ROWS, panel + index, n - 1)
-            panel += 4
-            continue
         column = 0
         while column < n:
             left = min(n - column, widest)
             x = source + column * gap
             if left >= 8:
                 count = 8
-                tile(1, 8, weights, at, n_inputs, scratch, x, gap, sums)
+                tile(8, weights, at, n_inputs, scratch, x, gap, sums)
             elif left >= 4:
                 count = 4
-                tile(1, 4, weights, at, n_inputs, scratch, x, gap, sums)
+                tile(4, weights, at, n_inputs, scratch, x, gap, sums)
             elif left >= 2:
                 count = 2
-                tile(1, 2, weights, at, n_inputs, scratch, x, gap, sums)
+                tile(2, weights, at, n_inputs, scratch, x, gap, sums)
             else:
                 count = 1
-                tile(1, 1, weights, at, n_inputs, scratch, x, gap, sums)
+                tile(1, weights, at, n_inputs, scratch, x, gap, sums)
             for index in range(count):
                 _finish(scales, vectors, row, scratch, sums + index * ROWS, panel, column + index)
             column += count
@@ -109,40 +103,32 @@ def _sigmoid(x):  # type: ignore[no-untyped-def]
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
 def tile(
-    typing_context: Any, panels: Any, columns: Any, weights: Any, at: Any, n_inputs: Any, x: Any, x_at: Any, gap: Any,
-    target: Any,
-) -> Any:  # fmt: skip
-    """Multiply `panels` panels with `columns` columns (both literal); write the sums to x[target:], panel by panel.
+    typing_context: Any, columns: Any, weights: Any, at: Any, n_inputs: Any, x: Any, x_at: Any, gap: Any, target: Any
+) -> Any:
+    """Multiply the panel at weights[at] with `columns` columns (literal); write each column's 32 sums to x[target:].
 
-    The panels start at weights[at]; column c is x[x_at + c * gap :] of `n_inputs` numbers.
+    Column c is x[x_at + c * gap :] of `n_inputs` numbers.
     """
-    n_panels, n_columns = panels.literal_value, columns.literal_value
+    n_columns = columns.literal_value
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        weights_kind, x_kind = signature.args[2], signature.args[5]
-        count, step = args[4], args[7]
-        weight_data = _data(context, builder, weights_kind, args[2], args[3])
-        x_data = _data(context, builder, x_kind, args[5], args[6])
-        sums = [cgutils.alloca_once_value(builder, _constant(0.0)) for _ in range(n_panels * n_columns)]
-        panel_size = builder.mul(count, _size(ROWS))
-        with cgutils.for_range(builder, count) as loop:
-            inputs = []
-            for column in range(n_columns):
-                where = builder.add(loop.index, builder.mul(step, _size(column)))
-                inputs.append(_splat(builder, builder.load(builder.gep(x_data, [where]), align=4)))
-            for panel in range(n_panels):
-                where = builder.add(builder.mul(loop.index, _size(ROWS)), builder.mul(panel_size, _size(panel)))
-                row = _widened(builder, builder.gep(weight_data, [where]), weights_kind.dtype.bitwidth)
-                for column in range(n_columns):
-                    place = sums[panel * n_columns + column]
-                    builder.store(_fma(builder, row, inputs[column], builder.load(place)), place)
-        for index, place in enumerate(sums):
-            where = _data(context, builder, x_kind, args[5], builder.add(args[8], _size(index * ROWS)))
+        weights_kind, x_kind = signature.args[1], signature.args[4]
+        weight_data = _data(context, builder, weights_kind, args[1], args[2])
+        x_data = _data(context, builder, x_kind, args[4], args[5])
+        sums = [cgutils.alloca_once_value(builder, _constant(0.0)) for _ in range(n_columns)]
+        with cgutils.for_range(builder, args[3]) as loop:
+            where = builder.gep(weight_data, [builder.mul(loop.index, _size(ROWS))])
+            row = _widened(builder, where, weights_kind.dtype.bitwidth)
+            for column, place in enumerate(sums):
+                where = builder.add(loop.index, builder.mul(args[6], _size(column)))
+                number = _splat(builder, builder.load(builder.gep(x_data, [where]), align=4))
+                builder.store(_fma(builder, row, number, builder.load(place)), place)
+        for column, place in enumerate(sums):
+            where = _data(context, builder, x_kind, args[4], builder.add(args[7], _size(column * ROWS)))
             builder.store(builder.load(place), builder.bitcast(where, _FLOATS.as_pointer()), align=4)
         return context.get_dummy_value()
 
-    where = (types.intp, types.intp)
-    return types.void(panels, columns, weights, *where, x, *where, types.intp), build
+    return types.void(columns, weights, types.intp, types.intp, x, types.intp, types.intp, types.intp), build
 
 
 @intrinsic  # type: ignore[untyped-decorator]

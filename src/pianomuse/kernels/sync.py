@@ -1,9 +1,9 @@
-"""Threads that meet inside compiled code.
+"""Threads that share the items of one phase of work after another, inside compiled code.
 
-A token of a small model takes under a millisecond and its threads must meet some hundred times on the way: too often
-to go back to Python, or to start a parallel loop each time. Threads that run the same compiled function count
-themselves into a meeting and spin until all are there; after a while they give the processor away between looks, so
-that a busy machine is only slow.
+A token of a small model takes under a millisecond and its work falls into some hundred phases, each of which needs the
+one before it complete: too often to go back to Python, or to start a parallel loop each time. The threads run the same
+compiled function. In every phase each takes items until none is left, and waits until all items are done. It does not
+wait for threads: one that got no processor is not missed, unless it lost it in the middle of an item.
 """
 
 from __future__ import annotations
@@ -18,54 +18,62 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 LINE = 8  # int64 numbers of a cache line: what several threads write lies that far apart
-ARRIVED, ABANDONED, OWN = 0, LINE, 2 * LINE  # places in a control array
 LOOKS = 1000  # before the processor is given away: some 20 microseconds
 
 
-def control_array(n_threads: int) -> NDArray[np.int64]:
-    """Return what the threads need to meet, for one run of a compiled function."""
-    return np.zeros(OWN + n_threads * LINE, np.int64)
+def ledger(n_phases: int) -> NDArray[np.int64]:
+    """Return what the threads need for one run of a compiled function: per phase the items taken, and those done."""
+    return np.zeros((n_phases + 1) * 2 * LINE, np.int64)
+
+
+def abandon(entries: NDArray[np.int64]) -> None:
+    """Make all waiting end; what is computed in this run from now on is useless."""
+    entries[0] = 1
 
 
 @njit(nogil=True)
-def meet(control, rank, n_threads, yield_address):  # type: ignore[no-untyped-def]
-    """Wait until all threads have come to this meeting, or the meetings are abandoned.
+def take(entries, phase):  # type: ignore[no-untyped-def]
+    """Return the next item of a phase; there is none left if it is not below the number of items."""
+    return _add(entries, (phase + 1) * 2 * LINE, 1)
+
+
+@njit(nogil=True)
+def settle(entries, phase, n_done, n_items, yield_address):  # type: ignore[no-untyped-def]
+    """Count the items this thread did in a phase, and wait until all are done.
 
     Args:
-        control: see `control_array`; control[ABANDONED] != 0 ends all waiting, what is computed then is useless.
-        rank: of this thread, 0 .. n_threads - 1.
-        n_threads: how many threads meet.
+        entries: see `ledger`.
+        phase: its number.
+        n_done: items done by this thread.
+        n_items: items of the phase.
         yield_address: address of a C function without arguments that gives the processor away, or 0.
     """
-    if n_threads == 1:
-        return
-    own = OWN + rank * LINE
-    control[own] += n_threads
-    everybody = control[own]
-    _arrive(control, ARRIVED)
+    place = (phase + 1) * 2 * LINE + LINE
+    if n_done > 0:
+        _add(entries, place, n_done)
     looks = 0
-    while _look(control, ARRIVED) < everybody:
+    while _look(entries, place) < n_items:
         looks += 1
         if looks > LOOKS:
-            if _look(control, ABANDONED) != 0:
+            if _look(entries, 0) != 0:
                 return
             _call(yield_address)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _arrive(typing_context: Any, control: Any, at: Any) -> Any:
-    """Add 1 to control[at]; what this thread wrote before is then visible to whoever sees the sum."""
+def _add(typing_context: Any, array: Any, at: Any, amount: Any) -> Any:
+    """Add to array[at] and return what was there; whoever sees the sum sees all that this thread wrote before."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=args[0]).data
-        return builder.atomic_rmw("add", builder.gep(data, [args[1]]), ir.Constant(ir.IntType(64), 1), "seq_cst")
+        return builder.atomic_rmw("add", builder.gep(data, [args[1]]), args[2], "seq_cst")
 
-    return types.int64(control, types.intp), build
+    return types.int64(array, types.intp, types.int64), build
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _look(typing_context: Any, control: Any, at: Any) -> Any:
-    """Return control[at] as the other threads left it."""
+def _look(typing_context: Any, array: Any, at: Any) -> Any:
+    """Return array[at] as the other threads left it."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=args[0]).data
@@ -74,7 +82,7 @@ def _look(typing_context: Any, control: Any, at: Any) -> Any:
             builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
         return builder.load_atomic(builder.gep(data, [args[1]]), "seq_cst", 8)
 
-    return types.int64(control, types.intp), build
+    return types.int64(array, types.intp), build
 
 
 @intrinsic  # type: ignore[untyped-decorator]

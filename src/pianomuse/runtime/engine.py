@@ -135,13 +135,10 @@ class CpuEngine:
     def _forward(self, ids: NDArray[np.int64], state: State, logits: Floats, *, is_sequence: bool) -> None:
         compiled, machine = self._compiled, self._machine
         lanes = compiled.Lanes(state.shift.reshape(-1), state.wkv.reshape(-1), state.batch)
-        control = compiled.control_array(self.threads)
+        entries = compiled.new_ledger(self.config.n_layer)
 
-        def part(rank: int, n_threads: int) -> None:
-            team = compiled.Team(rank, n_threads, control, *machine)
+        def part(rank: int) -> None:
+            team = compiled.Team(rank, entries, *machine)
             self._run(self._model, self._plan, ids, is_sequence, lanes, self._scratch, logits, team)
 
-        def abandon() -> None:
-            control[compiled.ABANDONED] = 1
-
-        WORKERS.run(part, self.threads, abandon)
+        WORKERS.run(part, self.threads, lambda: compiled.abandon(entries))

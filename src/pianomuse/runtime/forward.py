@@ -1,6 +1,6 @@
 """The whole model in one compiled function: a token for every lane, or a piece of one sequence.
 
-Every thread runs `forward` with its own rank; the threads meet between the phases of a layer. What is worked on at
+Every thread runs `forward`; together they go from phase to phase, and share the items of each. What is worked on at
 once is a row of columns. In a sequence the columns are successive tokens of one lane; otherwise every column is the
 next token of its own lane. Both go through the same operations per column, so that reading a sequence at once, in
 pieces or token by token gives the same numbers to the last bit, and so does any number of lanes and threads.
@@ -25,19 +25,19 @@ from numpy.typing import NDArray
 
 from pianomuse.kernels import matvec, sync, vectors, wkv_step
 from pianomuse.kernels.matvec import SUMS, product, total
-from pianomuse.kernels.sync import ABANDONED, control_array, meet
+from pianomuse.kernels.sync import abandon, ledger, settle, take
 from pianomuse.kernels.vectors import LANES, add, fill, fma, load, mul, store, sub
 from pianomuse.kernels.wkv_step import finish_head, prepare_keys, recur
 from pianomuse.runtime import packing, plan
 from pianomuse.runtime.packing import VECTORS
 from pianomuse.runtime.plan import BUFFERS, HIDDEN
 
-__all__ = ["ABANDONED", "Lanes", "Team", "compiled_forward", "control_array", "widest_tile"]
+__all__ = ["Lanes", "Team", "abandon", "compiled_forward", "new_ledger", "widest_tile"]
 
 X, Q, MIX, R, K, V, FIRST_V, DECAY, RATE, GATE, REMOVAL, Y = map(
     BUFFERS.index, ("x", "q", "mix_r", "r", "k", "v", "first_v", "decay", "rate", "gate", "removal", "y")
 )
-LOGITS = len(BUFFERS) + HIDDEN.index("logits")
+LOGITS, CARRIED = (len(BUFFERS) + HIDDEN.index(name) for name in ("logits", "carried"))
 LN1, LN2, X_R, X_FFN, K_K, K_A, R_K, LN_X = map(
     VECTORS.index,
     ("ln1.weight", "ln2.weight", "att.x_r", "ffn.x_k", "att.k_k", "att.k_a", "att.r_k", "att.ln_x.weight"),
@@ -46,9 +46,9 @@ N_VECTORS = len(VECTORS)
 N_MIXES = 6
 LOG = logging.getLogger(__name__)
 TIME = 0  # the first of the two mixes of a layer
-N_PHASES = (3, 2)  # of them: see plan.WORK
-ALL_PHASES = sum(N_PHASES)
-RECALL = 2  # the phase of the time mix that needs what the heads recalled
+N_PHASES = 8  # of a layer
+N_PRODUCTS = 5  # phases among them that are products of matrices: see plan.WORK
+GROUP = 8  # columns that are mixed as one item
 
 
 class Lanes(NamedTuple):
@@ -63,8 +63,7 @@ class Team(NamedTuple):
     """One of the threads that run `forward` together; see kernels/sync.py."""
 
     rank: int
-    n_threads: int
-    control: NDArray[np.int64]
+    entries: NDArray[np.int64]
     yield_address: int
     widest: int  # columns a product takes at once, see kernels/matvec.py
 
@@ -72,6 +71,11 @@ class Team(NamedTuple):
 def widest_tile() -> int:
     """Return how many columns a product can take at once on this machine without running out of vector registers."""
     return 8 if get_host_cpu_features().get("avx512f") else 2
+
+
+def new_ledger(n_layer: int) -> NDArray[np.int64]:
+    """Return the ledger for one run of the pass."""
+    return ledger(1 + n_layer * N_PHASES + 3)
 
 
 @cache
@@ -98,27 +102,22 @@ def compiled_forward() -> Any:
             team: this thread and the others.
         """
         _ = sources
+        _embed(model, plan, ids, is_sequence, lanes, scratch, team)
+        phase = 1
         n = len(ids)
-        _embed(model, plan, ids, scratch, team)
-        _meet(team)
         for layer in range(plan.n_layer):
-            for part in range(2):
-                _mix_in(model, plan, scratch, layer, part, lanes, is_sequence, n, team)
-                _meet(team)
-                _keep_shift(plan, scratch, layer, part, lanes, is_sequence, n, team)
-                for step in range(N_PHASES[part]):
-                    if part == TIME and step == RECALL:
-                        _recall(model, plan, layer, scratch, lanes, is_sequence, n, team)
-                        _meet(team)
-                    phase = layer * ALL_PHASES + part * N_PHASES[TIME] + step
-                    _multiply(model, plan, phase, scratch, n, team)
-                    _meet(team)
-        _prepare_head(model, plan, scratch, n, logits.shape[0], team)
-        _meet(team)
-        _multiply(model, plan, plan.n_layer * ALL_PHASES, scratch, logits.shape[0], team)
-        _meet(team)
-        _hand_out(plan, scratch, logits, team)
-        _meet(team)
+            _mix_in(model, plan, scratch, layer, lanes, is_sequence, n, team, phase)
+            _multiply(model, plan, scratch, layer * N_PRODUCTS, n, team, phase + 1)
+            _multiply(model, plan, scratch, layer * N_PRODUCTS + 1, n, team, phase + 2)
+            _recall(model, plan, scratch, layer, lanes, is_sequence, n, team, phase + 3)
+            _multiply(model, plan, scratch, layer * N_PRODUCTS + 2, n, team, phase + 4)
+            _mix_in(model, plan, scratch, layer, lanes, is_sequence, n, team, phase + 5)
+            _multiply(model, plan, scratch, layer * N_PRODUCTS + 3, n, team, phase + 6)
+            _multiply(model, plan, scratch, layer * N_PRODUCTS + 4, n, team, phase + 7)
+            phase += N_PHASES
+        _prepare_head(model, plan, scratch, n, len(logits), team, phase)
+        _multiply(model, plan, scratch, plan.n_layer * N_PRODUCTS, len(logits), team, phase + 1)
+        _hand_out(plan, scratch, logits, team, phase + 2)
 
     try:
         return njit(nogil=True, cache=True)(forward)
@@ -128,122 +127,137 @@ def compiled_forward() -> Any:
 
 
 @njit(nogil=True)
-def _meet(team):  # type: ignore[no-untyped-def]
-    meet(team.control, team.rank, team.n_threads, team.yield_address)
-
-
-@njit(nogil=True)
-def _embed(model, plan, ids, scratch, team):  # type: ignore[no-untyped-def]
-    """Look this thread's columns up in the embedding."""
-    C = plan.n_embd
-    first, end = _share(len(ids), team.rank, team.n_threads)
-    for column in range(first, end):
+def _embed(model, plan, ids, is_sequence, lanes, scratch, team):  # type: ignore[no-untyped-def]
+    """Look the columns up in the embedding; keep what a sequence's first column will be mixed with."""
+    C, n = plan.n_embd, len(ids)
+    n_done, column = 0, take(team.entries, 0)
+    while column < n:
         _copy(model.embedding, ids[column] * C, scratch, plan.places[X] + column * C, C)
+        if is_sequence and column == 0:
+            _copy(lanes.shift, 0, scratch, plan.places[CARRIED], len(lanes.shift))
+        n_done, column = n_done + 1, take(team.entries, 0)
+    settle(team.entries, 0, n_done, n, team.yield_address)
 
 
 @njit(nogil=True)
-def _prepare_head(model, plan, scratch, n, wanted, team):  # type: ignore[no-untyped-def]
-    """Normalise this thread's part of the last `wanted` of n columns for the head."""
-    C = plan.n_embd
-    first, end = _share(wanted, team.rank, team.n_threads)
-    for column in range(first, end):
-        source = plan.places[X] + (n - wanted + column) * C
-        target = plan.places[Q] + column * C
-        _layer_norm(scratch, source, target, model.vectors, plan.n_layer * N_VECTORS * C, C)
+def _mix_in(model, plan, scratch, layer, lanes, is_sequence, n, team, phase):  # type: ignore[no-untyped-def]
+    """Normalise the columns and mix each with the token before it: six ways for the time mix, one for the channel mix.
+
+    An item is a lane, or a few columns of a sequence. The normalised column goes into the state for the next token.
+    """
+    part = 0 if phase == 1 + layer * N_PHASES else 1
+    size = GROUP if is_sequence else 1
+    n_items = (n + size - 1) // size
+    n_done, item = 0, take(team.entries, phase)
+    while item < n_items:
+        for column in range(item * size, min(n, (item + 1) * size)):
+            is_first_of_item = column == item * size
+            _mix_column(model, plan, scratch, layer, part, lanes, is_sequence, n, column, is_first_of_item, team.rank)
+        n_done, item = n_done + 1, take(team.entries, phase)
+    settle(team.entries, phase, n_done, n_items, team.yield_address)
 
 
 @njit(nogil=True)
-def _hand_out(plan, scratch, logits, team):  # type: ignore[no-untyped-def]
-    """Copy this thread's part of the logits to the caller, without the padding."""
-    gap = plan.table[-1, 7]
-    first, end = _share(logits.shape[0], team.rank, team.n_threads)
-    for column in range(first, end):
-        at = plan.places[LOGITS] + column * gap
-        for token in range(logits.shape[1]):
-            logits[column, token] = scratch[at + token]
-
-
-@njit(nogil=True)
-def _share(n, rank, n_threads):  # type: ignore[no-untyped-def]
-    """Return (first, end) of the part of n things that a thread does."""
-    return n * rank // n_threads, n * (rank + 1) // n_threads
-
-
-@njit(nogil=True)
-def _multiply(model, plan, phase, scratch, n, team):  # type: ignore[no-untyped-def]
-    """Compute this thread's share of all panels of a phase, on n columns."""
-    first, end = _share(plan.phases[phase, 2], team.rank, team.n_threads)
-    sums = plan.spare_at + team.rank * plan.spare_size
-    for index in range(plan.phases[phase, 0], plan.phases[phase, 1]):
-        row = plan.table[index]
-        low, high = max(first, 0), min(end, row[1])
-        if low < high:
-            product(model.weights, model.scales, model.vectors, row, scratch, sums, n, low, high, team.widest)
-        first -= row[1]
-        end -= row[1]
-
-
-@njit(nogil=True)
-def _mix_in(model, plan, scratch, layer, part, lanes, is_sequence, n, team):  # type: ignore[no-untyped-def]
-    """Normalise this thread's columns and mix every one with the token before it: six ways in time, one in channels."""
+def _mix_column(model, plan, scratch, layer, part, lanes, is_sequence, n, column, is_first, rank):  # type: ignore[no-untyped-def]
+    """Do that for one column; `is_first`: the column before it belongs to another item, which may not be done yet."""
     C, vectors = plan.n_embd, model.vectors
     base = layer * N_VECTORS * C
     norm = base + (LN1 if part == TIME else LN2) * C
     weight = base + (X_R if part == TIME else X_FFN) * C
-    n_ways = N_MIXES if part == TIME else 1
-    spare = plan.spare_at + team.rank * plan.spare_size + SUMS
-    first, end = _share(n, team.rank, team.n_threads)
-    for column in range(first, end):
-        x, here = plan.places[X] + column * C, plan.places[Q] + column * C
-        _layer_norm(scratch, x, here, vectors, norm, C)
-        before = here - C
-        if not is_sequence or column == 0:
-            before = spare
-            carried = ((layer * 2 + part) * lanes.n_lanes + column) * C
-            _copy(lanes.shift, carried, scratch, before, C)
-        elif column == first:  # the thread whose column it is may not have normalised it yet
-            before = spare
+    x, here = plan.places[X] + column * C, plan.places[Q] + column * C
+    _layer_norm(scratch, x, here, vectors, norm, C)
+    in_state = ((layer * 2 + part) * lanes.n_lanes + (0 if is_sequence else column)) * C
+    before = here - C
+    if is_sequence and column == 0:
+        before = plan.places[CARRIED] + in_state
+    elif not is_sequence or is_first:
+        before = plan.spare_at + rank * plan.spare_size + SUMS
+        if is_sequence:
             _layer_norm(scratch, x - C, before, vectors, norm, C)
-        for j in range(0, C, LANES):
-            now = load(scratch, here + j)
-            change = sub(load(scratch, before + j), now)
-            for way in range(n_ways):
-                mixed = fma(change, load(vectors, weight + way * C + j), now)
-                store(scratch, plan.places[MIX + way] + column * C + j, mixed)
+        else:
+            _copy(lanes.shift, in_state, scratch, before, C)
+    for j in range(0, C, LANES):
+        now = load(scratch, here + j)
+        change = sub(load(scratch, before + j), now)
+        for way in range(N_MIXES if part == TIME else 1):
+            mixed = fma(change, load(vectors, weight + way * C + j), now)
+            store(scratch, plan.places[MIX + way] + column * C + j, mixed)
+    if not is_sequence or column == n - 1:
+        _copy(scratch, here, lanes.shift, in_state, C)
 
 
 @njit(nogil=True)
-def _keep_shift(plan, scratch, layer, part, lanes, is_sequence, n, team):  # type: ignore[no-untyped-def]
-    """Write the normalised columns that the next tokens will be mixed with into the state."""
-    if team.rank > 0:
-        return
+def _multiply(model, plan, scratch, products, n, team, phase):  # type: ignore[no-untyped-def]
+    """Compute the products of a row of plan.phases on n columns. An item is two panels, with many columns one."""
+    n_panels = plan.phases[products, 2]
+    size = 2 if n <= 2 * GROUP else 1
+    n_items = (n_panels + size - 1) // size
+    sums = plan.spare_at + team.rank * plan.spare_size
+    n_done, item = 0, take(team.entries, phase)
+    while item < n_items:
+        first, end = item * size, min((item + 1) * size, n_panels)
+        for index in range(plan.phases[products, 0], plan.phases[products, 1]):
+            row = plan.table[index]
+            low, high = max(first, 0), min(end, row[1])
+            if low < high:
+                product(model.weights, model.scales, model.vectors, row, scratch, sums, n, low, high, team.widest)
+            first -= row[1]
+            end -= row[1]
+        n_done, item = n_done + 1, take(team.entries, phase)
+    settle(team.entries, phase, n_done, n_items, team.yield_address)
+
+
+@njit(nogil=True)
+def _recall(model, plan, scratch, layer, lanes, is_sequence, n, team, phase):  # type: ignore[no-untyped-def]
+    """Run the heads: an item is a head of one lane, through all of its columns."""
+    n_rows = 1 if is_sequence else n
+    n_items = plan.n_head * n_rows
+    n_done, item = 0, take(team.entries, phase)
+    while item < n_items:
+        head, row = item // n_rows, item % n_rows
+        for column in range(n if is_sequence else 1):
+            _recall_column(model, plan, scratch, layer, lanes, head, row, row + column)
+        n_done, item = n_done + 1, take(team.entries, phase)
+    settle(team.entries, phase, n_done, n_items, team.yield_address)
+
+
+@njit(nogil=True)
+def _recall_column(model, plan, scratch, layer, lanes, head, lane, column):  # type: ignore[no-untyped-def]
+    """Run one head on one column: keys, recurrence, normalisation, bonus, gate."""
+    N, C, vectors, places = plan.head_size, plan.n_embd, model.vectors, plan.places
+    base, at = layer * N_VECTORS * C + head * N, column * C + head * N
+    memory = ((layer * lanes.n_lanes + lane) * plan.n_head + head) * N * N
+    r, k, y = places[R] + at, places[K] + at, places[Y] + at
+    v = places[FIRST_V if layer == 0 else V] + at
+    removal, rate = places[REMOVAL] + at, places[RATE] + at
+    prepare_keys(scratch, k, rate, removal, vectors, base + K_K * C, base + K_A * C, N)
+    recur(scratch, r, places[DECAY] + at, k, v, removal, rate, y, lanes.wkv, memory, N)
+    weight, bias, r_k = base + LN_X * C, base + (LN_X + 1) * C, base + R_K * C
+    finish_head(scratch, y, r, k, v, places[GATE] + at, vectors, weight, bias, r_k, N)
+
+
+@njit(nogil=True)
+def _prepare_head(model, plan, scratch, n, wanted, team, phase):  # type: ignore[no-untyped-def]
+    """Normalise the last `wanted` of n columns for the head."""
     C = plan.n_embd
-    for lane in range(lanes.n_lanes):
-        source = plan.places[Q] + (n - 1 if is_sequence else lane) * C
-        target = ((layer * 2 + part) * lanes.n_lanes + lane) * C
-        _copy(scratch, source, lanes.shift, target, C)
+    n_done, column = 0, take(team.entries, phase)
+    while column < wanted:
+        source, target = plan.places[X] + (n - wanted + column) * C, plan.places[Q] + column * C
+        _layer_norm(scratch, source, target, model.vectors, plan.n_layer * N_VECTORS * C, C)
+        n_done, column = n_done + 1, take(team.entries, phase)
+    settle(team.entries, phase, n_done, wanted, team.yield_address)
 
 
 @njit(nogil=True)
-def _recall(model, plan, layer, scratch, lanes, is_sequence, n, team):  # type: ignore[no-untyped-def]
-    """Run this thread's heads over all columns: keys, recurrence, normalisation, bonus, gate."""
-    N, C, vectors = plan.head_size, plan.n_embd, model.vectors
-    places = plan.places
-    value = places[FIRST_V if layer == 0 else V]
-    first, end = _share(plan.n_head, team.rank, team.n_threads)
-    for head in range(first, end):
-        base = layer * N_VECTORS * C + head * N
-        k_k, k_a, r_k = base + K_K * C, base + K_A * C, base + R_K * C
-        weight, bias = base + LN_X * C, base + (LN_X + 1) * C
-        for column in range(n):
-            lane = 0 if is_sequence else column
-            memory = ((layer * lanes.n_lanes + lane) * plan.n_head + head) * N * N
-            at = column * C + head * N
-            r, k, v, y = places[R] + at, places[K] + at, value + at, places[Y] + at
-            removal, rate = places[REMOVAL] + at, places[RATE] + at
-            prepare_keys(scratch, k, rate, removal, vectors, k_k, k_a, N)
-            recur(scratch, r, places[DECAY] + at, k, v, removal, rate, y, lanes.wkv, memory, N)
-            finish_head(scratch, y, r, k, v, places[GATE] + at, vectors, weight, bias, r_k, N)
+def _hand_out(plan, scratch, logits, team, phase):  # type: ignore[no-untyped-def]
+    """Copy the logits to the caller, without the padding."""
+    n_done, column = 0, take(team.entries, phase)
+    while column < len(logits):
+        at = plan.places[LOGITS] + column * plan.table[-1, 7]
+        for token in range(logits.shape[1]):
+            logits[column, token] = scratch[at + token]
+        n_done, column = n_done + 1, take(team.entries, phase)
+    settle(team.entries, phase, n_done, len(logits), team.yield_address)
 
 
 @njit(nogil=True)

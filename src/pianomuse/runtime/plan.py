@@ -24,8 +24,8 @@ BUFFERS = (
     "x", "q", "mix_r", "mix_k", "mix_v", "mix_w", "mix_a", "mix_g",
     "r", "k", "v", "first_v", "decay", "rate", "gate", "removal", "y",
 )  # fmt: skip
-# Buffers of rows of other lengths, after them.
-HIDDEN = ("hidden_w", "hidden_a", "hidden_v", "hidden_g", "hidden", "logits")
+# Buffers of rows of other lengths after them; the last one holds a lane's whole shift state.
+HIDDEN = ("hidden_w", "hidden_a", "hidden_v", "hidden_g", "hidden", "logits", "carried")
 
 # Per matrix: phase, where its columns lie, where its results go, what becomes of them, with which bias.
 WORK = {
@@ -55,7 +55,7 @@ class Plan(NamedTuple):
             kernels/matvec.py), offset of the bias, offset of the value to blend with.
         phases: int64 [L * 5 + 1, 3], per phase its first row of the table, the row after it, and its panels in all; the
             last phase is the head.
-        places: int64 [17 + 6], the offsets of BUFFERS and HIDDEN in the scratch array.
+        places: int64 [17 + 7], the offsets of BUFFERS and HIDDEN in the scratch array.
         spare_at, spare_size: where the threads' own numbers begin in the scratch array, and how many each has:
             the sums of a tile and one row.
     """
@@ -76,8 +76,9 @@ def plan(config: ModelConfig) -> Plan:
     C = config.n_embd
     gaps = dict.fromkeys(BUFFERS, C)
     ranks = (config.decay_rank, config.iclr_rank, config.value_rank, config.gate_rank)
-    gaps |= dict(zip(HIDDEN, map(padded, (*ranks, config.dim_ffn, config.vocab_size)), strict=True))
-    ends = np.cumsum([MAX_COLUMNS * gap for gap in gaps.values()])
+    gaps |= dict(zip(HIDDEN, map(padded, (*ranks, config.dim_ffn, config.vocab_size, 0)), strict=True))
+    sizes = gaps | {"carried": -(-config.n_layer * 2 * C // MAX_COLUMNS)}
+    ends = np.cumsum([MAX_COLUMNS * size for size in sizes.values()])
     places = dict(zip(gaps, [0, *ends[:-1].tolist()], strict=True))
     shapes = _shapes(config)
     rows: list[tuple[int, ...]] = []
