@@ -64,51 +64,29 @@ def _norm(place, low, N, k, k_k):
 
 @njit(**_FLAGS)
 def heads_forward(
-    first,
-    last,
-    H,
-    N,
-    r,
-    w,
-    k,
-    v,
-    a,
-    m,
-    v_first,
-    w0,
-    a0,
-    v0,
-    k_k,
-    k_a,
-    is_first,
-    r_out,
-    decay,
-    key,
-    value,
-    removed,
-    added,
-):
+    first, last, H, N, r, w, k, v, a, m, v_first, w0, a0, v0, k_k, k_a, is_first,
+    r_out, decay, key, value, removed, added,
+):  # fmt: skip
     """Make the inputs of the recurrence, float32, from the products of one layer.
 
     rate = sigmoid(a0 + a); decay = -DECAY_LIMIT * sigmoid(w0 + w); key = k * (1 + (rate - 1) * k_a);
     kk = k * k_k, normalised per head; removed = -kk; added = kk * rate;
     value = v + (v_first - v) * sigmoid(v0 + m), in the first layer v.
     """
-    C = H * N
-    one = fill(1.0)
+    C, one = H * N, fill(1.0)
     for place in range(first * C, last * C, C):
         for low in range(0, C, N):
             inverse = fill(_norm(place, low, N, k, k_k))
             for c in range(low, low + N, LANES):
                 at = place + c
                 raw = read(k, at)
-                rate = sigmoid_of(decline(add(load(a0, c), read(a, at))))
                 kk = mul(mul(raw, load(k_k, c)), inverse)
+                rate = sigmoid_of(decline(add(load(a0, c), read(a, at))))
                 store(removed, at, sub(fill(0.0), kk))
                 store(added, at, mul(kk, rate))
                 store(key, at, mul(raw, fma(sub(rate, one), load(k_a, c), one)))
-                s = sigmoid_of(decline(add(load(w0, c), read(w, at))))
-                store(decay, at, mul(fill(-DECAY_LIMIT), s))
+                decline_w = decline(add(load(w0, c), read(w, at)))
+                store(decay, at, mul(fill(-DECAY_LIMIT), sigmoid_of(decline_w)))
                 store(r_out, at, read(r, at))
                 new = read(v, at)
                 if not is_first:

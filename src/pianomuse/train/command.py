@@ -89,15 +89,7 @@ def prepare_run(
         RequestError: the folder holds a run already and `resume` was not asked for.
         ConfigError, DatasetError, CheckpointError, VocabularyError: as the parts raise them.
     """
-    config_path = out / "config.toml"
-    if resume:
-        sections = read_toml(config_path, SECTIONS)
-    elif config_path.exists():
-        raise RequestError(f"{out} holds a run already; go on with --resume, or name another --out")
-    else:
-        sections = {name: cls() for name, cls in SECTIONS.items()}
-        sections["run"] = replace(sections["run"], preset=preset, init=str(init or ""))
-    sections = override_sections(sections, changes)
+    sections = _sections(out, preset, init, resume, changes)
     settings, run = sections["train"], sections["run"]
 
     store = PieceStore(dataset, "train")
@@ -123,8 +115,21 @@ def prepare_run(
         mix=sections["mix"],
     )
     out.mkdir(parents=True, exist_ok=True)
-    config_path.write_text(to_toml(sections), encoding="utf-8")
+    (out / "config.toml").write_text(to_toml(sections), encoding="utf-8")
     return Run(settings, model, maker, validation, folder, chosen, resume, said)
+
+
+def _sections(out: Path, preset: str, init: Path | None, resume: bool, changes: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of every section: those of the run in `out`, or new ones, with the changes applied."""
+    config_path = out / "config.toml"
+    if resume:
+        sections = read_toml(config_path, SECTIONS)
+    elif config_path.exists():
+        raise RequestError(f"{out} holds a run already; go on with --resume, or name another --out")
+    else:
+        sections = {name: cls() for name, cls in SECTIONS.items()}
+        sections["run"] = replace(sections["run"], preset=preset, init=str(init or ""))
+    return override_sections(sections, changes)
 
 
 def override_sections(sections: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
