@@ -10,13 +10,14 @@ PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(IS_SUITABLE)' 2>/dev/null
 endif
 PYTEST_ARGS ?= -n auto --maxprocesses 4
 
-.PHONY: help demo test lint types compose develop clean
+.PHONY: help demo test lint types compose develop reference-markov clean
 
 help:
 	@echo "make demo     complete three bundled pieces and say where to listen"
 	@echo "make test     run the tests (installs PyTorch)"
 	@echo "make lint     check style and layout (ruff)"
 	@echo "make types    check the types (mypy --strict)"
+	@echo "make reference-markov DATASET=...   count the Markov reference anew from a prepared dataset"
 	@echo "make clean    remove the environments and what tools left behind"
 
 demo: compose
@@ -32,6 +33,10 @@ lint: develop
 
 types: develop
 	@$(BIN)/mypy
+
+reference-markov: develop
+	@test -n "$(DATASET)" || { echo "Name a prepared dataset: make reference-markov DATASET=datasets/corpus" >&2; exit 1; }
+	@$(BIN)/python scripts/build_markov.py "$(DATASET)"
 
 compose develop:
 	@test -n "$(PYTHON)" || { echo "PianoMuse needs Python 3.11 or newer, and none was found. Install it" \

@@ -18,7 +18,8 @@ import typer
 
 from pianomuse.errors import PianoMuseError
 
-COMMANDS = ("complete", "fill", "prepare", "train", "render", "info", "vocab", "doctor")  # the order in the help
+# in the order of the help
+COMMANDS = ("complete", "fill", "prepare", "train", "mirex", "render", "info", "vocab", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

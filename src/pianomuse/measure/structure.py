@@ -23,12 +23,20 @@ LAGS = (1, 2, 3, 4, 6, 8, 12, 16)
 _Bar = Counter[tuple[int, int]]
 
 
-def self_similarity(music: Passage, lags: Sequence[int] = LAGS) -> dict[int, float]:
-    """Return the mean likeness (note F1, 0 … 1) of bars with notes that stand `lag` bars apart; NaN without any."""
+def self_similarity(music: Passage, lags: Sequence[int] = LAGS, *, from_bar: int = 0) -> dict[int, float]:
+    """Return the mean likeness (note F1, 0 … 1) of bars with notes that stand `lag` bars apart; NaN without any.
+
+    Args:
+        music: whole bars.
+        lags: distances in bars.
+        from_bar: only pairs whose later bar has this index or a higher one.
+
+    """
     bars = _bars(music)
     found: dict[int, float] = {}
     for lag in lags:
-        pairs = [_likeness(a, b) for a, b in zip(bars, bars[lag:], strict=False) if a and b]
+        later = range(max(lag, from_bar), len(bars))
+        pairs = [_likeness(bars[at - lag], bars[at]) for at in later if bars[at - lag] and bars[at]]
         found[lag] = float(np.mean(pairs)) if pairs else float("nan")
     return found
 
