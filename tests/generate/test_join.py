@@ -132,6 +132,23 @@ def test_a_pedal_of_the_ideas_own_is_up_at_its_end(piece_of: Make) -> None:
     assert pedal_moves(piece, caret, [], tokens) == [(2, 127), (4 - 1 / 480, 0)]
 
 
+def test_pedalling_bar_by_bar_goes_on_where_the_idea_never_presses_the_pedal(piece_of: Make) -> None:
+    every_bar = [move for bar in range(4) for move in ((4 * bar, 0), (4 * bar + 0.5, 127))]
+    piece = piece_of([(n, 1.0, 60) for n in range(16)], pedals=[*every_bar[1:], (16, 0)])
+    caret = find_caret(piece, bars=2)
+    gone_on = [(0.5, 127), (4, 0), (4.5, 127), (8 - 1 / 480, 0)]
+    assert pedal_moves(piece, caret, [], [])[-4:] == gone_on
+    release_only = ids("Bar_None", "TimeSig_4/4", "Position_0", "PedalOff_0")
+    assert pedal_moves(piece, caret, [], release_only)[-4:] == gone_on
+    own = [*release_only, *ids("Position_24", "Pedal_0", "Position_48", "PedalOff_0")]
+    assert pedal_moves(piece, caret, [], own) == [(0, 0), (1, 127), (2, 0)]
+
+
+def test_pedal_in_a_bar_now_and_then_is_no_habit(piece_of: Make) -> None:
+    piece = piece_of([(n, 1.0, 60) for n in range(16)], pedals=[(1, 127), (2, 0), (9, 127), (10, 0)])
+    assert pedal_moves(piece, find_caret(piece, bars=2), [], []) == []
+
+
 def test_without_any_pedal_in_the_file_none_is_written(piece_of: Make) -> None:
     piece = piece_of(C_MAJOR)
     caret = find_caret(piece, at_bar=1, bars=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from pianomuse.tokens.vocabulary import GRID
 
 _DOWN, _UP = 127, 0
 _BASS_BELOW = 60  # MIDI; a new pitch class down here is a change of harmony wherever it falls
+_HABIT_BARS = 4
 _HARMONY_QUARTERS = 2
 """The harmony under a held pedal is what was struck in so many last quarters before the caret."""
 
@@ -110,7 +112,8 @@ def join_pedal(
     """Return the pedal of an idea for every channel that the composer pedals.
 
     A pedal held at the caret goes up where the idea lets it go or at its next change of harmony, whichever comes
-    first, at the latest at its end; a pedal of the idea's own is up at its end.
+    first, at the latest at its end; a pedal of the idea's own is up at its end. Where the composer pedals bar by bar
+    and the idea never presses the pedal, the pedalling of the composer's last bar goes on.
 
     Args:
         ids: the idea's tokens.
@@ -122,6 +125,8 @@ def join_pedal(
 
     """
     moves = [(ruler.tick(units), is_down) for units, is_down in _moves(ids, plan)]
+    if not any(is_down for _, is_down in moves):
+        moves = _habit(piece, caret) or moves
     last = caret.end_tick - 1
     pedals: list[NewPedal] = []
     for channel, is_held in _channels(piece, caret.tick).items():
@@ -152,6 +157,29 @@ def _moves(ids: Sequence[int], plan: Plan) -> list[tuple[int, bool]]:
         elif kind in ("Pedal", "PedalOff") and index >= len(plan.first_bar):
             moves.append((plan.bar_starts[bar] + position, kind == "Pedal"))
     return moves
+
+
+def _habit(piece: Piece, caret: Caret) -> list[tuple[int, bool]]:
+    """Return the pedal moves of the composer's last bar, repeated in every new bar, in ticks and whether down.
+
+    Nothing where fewer than three of the last four bars press the pedal (all of them, where there are fewer than four).
+    """
+    grid = piece.grid
+    bars = range(max(caret.bar_index - _HABIT_BARS, 0), caret.bar_index)
+    spans = [(int(pedal.time), int(pedal.time + pedal.duration)) for pedal in piece.score.tracks[0].pedals]
+    pressed = [bar for bar in bars if any(grid.start_of(bar) <= down < grid.start_of(bar + 1) for down, _ in spans)]
+    if len(bars) < 2 or len(pressed) < min(len(bars), _HABIT_BARS - 1):
+        return []
+    first, end = grid.start_of(pressed[-1]), grid.start_of(pressed[-1] + 1)
+    model = [
+        (tick, is_down) for down, up in spans for tick, is_down in ((down, True), (up, False)) if first <= tick < end
+    ]
+    lines = caret.bar_lines
+    return [
+        (start + round((tick - first) * (stop - start) / (end - first)), is_down)
+        for start, stop in pairwise(lines)
+        for tick, is_down in sorted(model)
+    ]
 
 
 def _channels(piece: Piece, tick: int) -> dict[int, bool]:
