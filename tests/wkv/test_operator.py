@@ -1,6 +1,7 @@
 """Every backend against the definition in float64: output, final state and all seven gradients."""
 
 import doctest
+from collections.abc import Iterator
 from functools import lru_cache
 
 import pytest
@@ -21,6 +22,15 @@ NAMES = ("y", "final_state", "dr", "dlog_decay", "dk", "dv", "da", "db", "dstate
 TOLERANCE = {torch.float32: 5e-6, torch.bfloat16: 5e-3, torch.float16: 1e-3}
 
 MAXIMAL_DECAY = -0.60653066
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The tensors are too small to share; what threads do is tested with the kernel."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def sequences(case: str, B: int, T: int, H: int, N: int, seed: int = 0) -> list[Tensor]:

@@ -17,15 +17,14 @@ def wkv7(
 
     Half-precision inputs are computed in float32; float64 stays float64. y has the dtype of r.
     """
-    B, T, H, N = r.shape
+    B, _, H, N = r.shape
     dtype = torch.promote_types(r.dtype, torch.float32)
-    w = log_decay.to(dtype).exp()
-    r_, k, v, a, b = (tensor.to(dtype) for tensor in (r, k, v, a, b))
-    S = r_.new_zeros(B, H, N, N) if state is None else state.to(dtype)
+    S = r.new_zeros(B, H, N, N, dtype=dtype) if state is None else state.to(dtype)
+    steps = (x.to(dtype).unbind(dim=1) for x in (r, log_decay.to(dtype).exp(), k, v, a, b))
     y = []
     with torch.autocast(r.device.type, enabled=False):  # it would round the products to half precision
-        for t in range(T):
-            u = S @ a[:, t, :, :, None]  # [B, H, N(value), 1]
-            S = S * w[:, t, :, None, :] + u * b[:, t, :, None, :] + v[:, t, :, :, None] * k[:, t, :, None, :]
-            y.append((S @ r_[:, t, :, :, None])[..., 0])
+        for r_t, w_t, k_t, v_t, a_t, b_t in zip(*steps, strict=True):  # each [B, H, N]
+            u_t = S @ a_t[..., None]  # [B, H, N(value), 1]
+            S = S * w_t[..., None, :] + u_t * b_t[..., None, :] + v_t[..., None] * k_t[..., None, :]
+            y.append((S @ r_t[..., None])[..., 0])
     return torch.stack(y, dim=1).to(r.dtype), S
