@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pkgutil import iter_modules
 
 import pytest
 import typer
@@ -34,6 +36,11 @@ def test_help_names_every_command_and_goes_to_stdout() -> None:
     assert done.stderr == ""
     for name in cli.COMMANDS:
         assert f" {name} " in done.stdout
+
+
+def test_no_command_module_is_forgotten() -> None:
+    modules = {info.name: importlib.import_module(f"pianomuse.cli.{info.name}") for info in iter_modules(cli.__path__)}
+    assert {name for name, module in modules.items() if hasattr(module, "register")} == set(cli.COMMANDS)
 
 
 def test_without_a_command_the_help_is_shown() -> None:
