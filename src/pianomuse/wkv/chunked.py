@@ -8,9 +8,9 @@ Inside a chunk of L steps that starts from the state S, with P_t the decay from 
     Y = R S^T + M_RK V + M_RB U          S' = (S + V^T K + U^T B) diag(P_L)
 
 Only S' is a chain; all else is computed for all chunks at once. float32 throughout, also under autocast: with repeated
-keys (music repeats) bfloat16 products here make y wrong by 2 percent. The inverse is built from blocks of doubling size,
-which stays exact where the Neumann product loses everything. In the code [A; R], [B; K], [U; V] are stacked, so that
-one product does the work of four.
+keys (music repeats) bfloat16 products here make y wrong by 2 percent. The inverse is built from blocks of doubling
+size, which stays exact where the Neumann product loses everything. In the code [A; R], [B; K], [U; V] are stacked, so
+that one product does the work of four.
 
 Legend: B batch, T steps, H heads, N head size, L steps of a chunk, n chunks; the state is [B, H, N(value), N(key)];
 chunks are [n, B H, L, N].
