@@ -189,7 +189,7 @@ def _score(
         each = [_measure(place, whole, music, task, usual, training) for music in mine]
         row = {name: _mean_of([values[name] for values in each]) for name in each[0]}
         row["best_f1"], row["f1"] = oracle_and_mean_f1(true, mine)
-        row["diversity"], row["duplicates"] = diversity(mine), duplicate_share(mine)
+        row["diversity"], row["different_ideas"] = diversity(mine), len(mine) * (1 - duplicate_share(mine))
         rows.append(row)
     works = [place.work.work_id for place in places]
     return {name: mean([row[name] for row in rows], works) for name in rows[0]}

@@ -200,11 +200,15 @@ def _comparison_lines(found: Comparison) -> Iterator[str]:
     areas = {name: mean_overlap(values) for name, values in found.overlaps.items()}
     ceiling = areas.pop("half of the truth")
     yield f"  {'overlap_area':24}" + "".join(
-        f"{areas[name]:>22.3f}" if name in areas else f"{f'(half: {ceiling:.3f})':>22}" for name in names
+        f"{_plain(areas[name]) if name in areas else f'half: {_plain(ceiling)}':>22}" for name in names
     )
     for name, reasons in found.faults.items():
         for reason, count in reasons.items():
             yield f"  {name}: {count} invalid: {reason}"
+
+
+def _plain(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3f}"
 
 
 def _cell(found: Estimate, digits: int = 3) -> str:
