@@ -44,7 +44,12 @@ class MatchIndex:
     def longest_match(self, music: Passage) -> int:
         """Return the number of notes of the longest stretch of the music that stands in the corpus; 0 or at least 2."""
         steps = _steps(music)
-        low, high = 0, len(steps)  # a stretch contains its shorter ones, so lengths that match are 1 … longest
+        # A stretch contains its shorter ones, so lengths that match are 1 … longest. Doubling first keeps to few and
+        # short lengths, which are the ones whose hashes are kept.
+        low, high = 0, 1
+        while high <= len(steps) and self._has_any(_windows(steps, high), high):
+            low, high = high, 2 * high
+        high = min(high - 1, len(steps))
         while low < high:
             middle = (low + high + 1) // 2
             if self._has_any(_windows(steps, middle), middle):
