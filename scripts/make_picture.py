@@ -14,7 +14,7 @@ PICTURE = Path("docs/pictures/ideas.png")
 
 def main() -> int:
     """Complete an example and keep its picture."""
-    name = sys.argv[1] if len(sys.argv) > 1 else "waltz-pickup"
+    name = sys.argv[1] if len(sys.argv) > 1 else "expressive-pedal"
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["--bars", "4", "--candidates", "3", "--seed", "1", "--out", folder, "--json"]
         command = [sys.executable, "-m", "pianomuse", "complete", f"examples/{name}.mid", *arguments]

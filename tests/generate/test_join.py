@@ -132,7 +132,7 @@ def test_a_pedal_of_the_ideas_own_is_up_at_its_end(piece_of: Make) -> None:
     assert pedal_moves(piece, caret, [], tokens) == [(2, 127), (4 - 1 / 480, 0)]
 
 
-def test_pedalling_bar_by_bar_goes_on_where_the_idea_never_presses_the_pedal(piece_of: Make) -> None:
+def test_pedalling_bar_by_bar_goes_on_where_the_idea_hardly_presses_the_pedal(piece_of: Make) -> None:
     every_bar = [move for bar in range(4) for move in ((4 * bar, 0), (4 * bar + 0.5, 127))]
     piece = piece_of([(n, 1.0, 60) for n in range(16)], pedals=[*every_bar[1:], (16, 0)])
     caret = find_caret(piece, bars=2)

@@ -113,7 +113,7 @@ def join_pedal(
 
     A pedal held at the caret goes up where the idea lets it go or at its next change of harmony, whichever comes
     first, at the latest at its end; a pedal of the idea's own is up at its end. Where the composer pedals bar by bar
-    and the idea never presses the pedal, the pedalling of the composer's last bar goes on.
+    and the idea presses it in fewer than half of its bars, the pedalling of the composer's last bar goes on.
 
     Args:
         ids: the idea's tokens.
@@ -125,7 +125,7 @@ def join_pedal(
 
     """
     moves = [(ruler.tick(units), is_down) for units, is_down in _moves(ids, plan)]
-    if not any(is_down for _, is_down in moves):
+    if 2 * sum(is_down for _, is_down in moves) < len(caret.metres):
         moves = _habit(piece, caret) or moves
     last = caret.end_tick - 1
     pedals: list[NewPedal] = []
