@@ -58,7 +58,8 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     yield f"memory of what it has heard: {facts['state_bytes'] / 1e6:.2f} MB, however long the piece is"
     usable = "" if facts["is_usable_here"] else ", another than this version's: it cannot be used here"
     yield f"vocabulary {facts['vocabulary']} ({sizes['vocab_size']} tokens){usable}"
-    yield from _card_lines(facts["card"])
+    already_said = ("name", "model", "vocabulary")
+    yield from _card_lines({key: value for key, value in facts["card"].items() if key not in already_said})
 
 
 def _card_lines(card: dict[str, Any], indent: str = "") -> Iterator[str]:
