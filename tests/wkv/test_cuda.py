@@ -22,11 +22,20 @@ import torch
 from torch import Tensor
 
 from pianomuse.errors import ConfigError
-from pianomuse.wkv import cuda, cuda_build, reference
+from pianomuse.wkv import cuda, cuda_build, gpu, reference
 
 HERE = Path(__file__).resolve().parent
 SOURCE = Path(cuda_build.__file__).with_name("wkv7.cu")
 NVCC = shutil.which("nvcc")
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    gpu.why_not.cache_clear()
+    yield
+    gpu.why_not.cache_clear()
+
+
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
@@ -237,7 +246,7 @@ def test_the_library_is_built_once_beside_others_and_named_after_what_it_was_mad
 
     monkeypatch.setattr("torch.utils.cpp_extension.load", load)
     monkeypatch.setattr("torch.utils.cpp_extension.LIB_EXT", ".so")
-    assert cuda_build.why_not() is None
+    assert gpu.why_not("cuda", "cuda", 64) is None
     assert not cuda_build.is_built()
     path = cuda_build.build((9, 0))
     assert cuda_build.is_built()
@@ -270,17 +279,21 @@ def test_a_compiler_that_fails_gives_one_line_and_leaves_its_output(
 
 
 def test_what_is_missing_for_a_build_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def why_not() -> str | None:
+        gpu.why_not.cache_clear()
+        return gpu.why_not("cuda", "cuda", 64)
+
     monkeypatch.setattr(torch.version, "cuda", None)
-    assert cuda_build.why_not() == "PyTorch finds no CUDA device"
+    assert why_not() == "PyTorch finds no CUDA device"
     fake_card(monkeypatch, tmp_path)
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
-    assert "nvcc is not found" in str(cuda_build.why_not())
+    assert "nvcc is not found" in str(why_not())
     with pytest.raises(ConfigError, match="cannot be built: nvcc is not found"):
         cuda_build.build((9, 0))
     fake_tools(monkeypatch, tmp_path, release="11.8")
-    assert "nvcc is of CUDA 11.8 and PyTorch of CUDA 12.8" in str(cuda_build.why_not())
+    assert "nvcc is of CUDA 11.8 and PyTorch of CUDA 12.8" in str(why_not())
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (7, 5))
-    assert "older than compute capability 8.0" in str(cuda_build.why_not())
+    assert "older than compute capability 8.0" in str(why_not())
 
 
 @needs_gpu

@@ -34,20 +34,23 @@ _FOLDER = Path(__file__).resolve().parent
 CUDA_FLAGS = ("-O3", "-Xptxas", "-O3")
 
 
-def why_not() -> str | None:
-    """Return why the kernels cannot run on this machine's present card, or None; builds nothing."""
-    if torch.version.hip:
-        return "PyTorch is built for ROCm and the kernels are CUDA"
-    if torch.version.cuda is None or not torch.cuda.is_available():
-        return "PyTorch finds no CUDA device"
-    if torch.cuda.get_device_capability() < (8, 0):
-        return "the card is older than compute capability 8.0"
-    return None if is_built() else _why_no_build()
-
-
 def is_built(device: torch.device | None = None) -> bool:
     """Return whether the kernels are there for the device, so that nothing has to be compiled."""
     return library_path(torch.cuda.get_device_capability(device)).exists()
+
+
+def why_no_build() -> str | None:
+    """Return which tool is missing for a build, or None."""
+    home = importlib.import_module("torch.utils.cpp_extension").CUDA_HOME
+    nvcc = None if home is None else shutil.which("nvcc", path=str(Path(home) / "bin"))
+    if nvcc is None:
+        return "nvcc is not found; install the CUDA toolkit and set CUDA_HOME, or use backend='triton'"
+    if shutil.which("ninja", path=_with_ninja({})["PATH"]) is None:
+        return "ninja is not found; pip install ninja"
+    toolkit, wanted = _nvcc_version(nvcc), torch.version.cuda
+    if toolkit is not None and wanted is not None and toolkit.split(".")[0] != wanted.split(".")[0]:
+        return f"nvcc is of CUDA {toolkit} and PyTorch of CUDA {wanted}; install the toolkit of the same major version"
+    return None
 
 
 def library(device: torch.device) -> ctypes.CDLL:
@@ -95,7 +98,7 @@ def build(capability: tuple[int, int]) -> Path:
     Raises:
         ConfigError: a tool is missing, or the compiler fails; its whole output lies beside the library.
     """
-    reason = _why_no_build()
+    reason = why_no_build()
     if reason:
         raise ConfigError(f"the CUDA kernels of wkv7 cannot be built: {reason}")
     path = library_path(capability)
@@ -134,19 +137,6 @@ def _root() -> Path:
     if given:
         return Path(given)
     return Path(importlib.import_module("torch.utils.cpp_extension").get_default_build_root())
-
-
-def _why_no_build() -> str | None:
-    home = importlib.import_module("torch.utils.cpp_extension").CUDA_HOME
-    nvcc = None if home is None else shutil.which("nvcc", path=str(Path(home) / "bin"))
-    if nvcc is None:
-        return "nvcc is not found; install the CUDA toolkit and set CUDA_HOME, or use backend='triton'"
-    if shutil.which("ninja", path=_with_ninja({})["PATH"]) is None:
-        return "ninja is not found; pip install ninja"
-    toolkit, wanted = _nvcc_version(nvcc), torch.version.cuda
-    if toolkit is not None and wanted is not None and toolkit.split(".")[0] != wanted.split(".")[0]:
-        return f"nvcc is of CUDA {toolkit} and PyTorch of CUDA {wanted}; install the toolkit of the same major version"
-    return None
 
 
 def _with_ninja(variables: dict[str, str]) -> dict[str, str]:
