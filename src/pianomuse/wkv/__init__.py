@@ -8,6 +8,8 @@ size; the state S is [B, H, N(value), N(key)].
     reference   the definition, a loop over the steps; any dtype and device
     chunked     matrix products over chunks of steps, any device, float32
     cpu         compiled loops (numba), CPU tensors, float32
+    cuda        CUDA kernels, compiled on request, CUDA tensors, float32
+    triton      Triton kernels, CUDA tensors, tensor cores
 """
 
 from __future__ import annotations
@@ -22,10 +24,11 @@ import torch
 from torch import Tensor
 
 from pianomuse.errors import ConfigError
+from pianomuse.wkv import cuda_build, gpu
 
 __all__ = ["BACKENDS", "available_backends", "choose_backend", "wkv7"]
 
-BACKENDS = ("reference", "chunked", "cpu")
+BACKENDS = ("reference", "chunked", "cpu", "cuda", "triton")
 LOWEST_LOG_DECAY = -1.0  # the chunk form divides by the decay of 32 steps: e**32 is far inside float32
 
 Operator = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
@@ -68,7 +71,7 @@ def wkv7(
     _check(r=r, log_decay=log_decay, k=k, v=v, a=a, b=b)
     _check_state(r, state)
     name = backend or choose_backend(r)
-    reason = _why_not(name, r.device.type, r.dtype)
+    reason = _why_not(name, r.device.type, r.dtype, r.shape[-1])
     if reason:
         raise ConfigError(f"wkv backend {name!r} cannot run here: {reason}")
     if torch.is_anomaly_enabled() and name != "reference":
@@ -76,32 +79,37 @@ def wkv7(
     return _operator(name)(r, log_decay, k, v, a, b, state)
 
 
-def available_backends(device: str | torch.device = "cpu") -> dict[str, str | None]:
+def available_backends(device: str | torch.device = "cpu", head_size: int = 64) -> dict[str, str | None]:
     """Return for every backend None where it can run on the device, else the reason why not."""
     device_type = torch.device(device).type
-    return {name: _why_not(name, device_type, torch.float32) for name in BACKENDS}
+    return {name: _why_not(name, device_type, torch.float32, head_size) for name in BACKENDS}
 
 
 def choose_backend(r: Tensor) -> str:
     """Return the name of the backend that is fastest for tensors like r."""
     if r.dtype == torch.float64:
         return "reference"
-    return _choice(r.device.type, r.shape[1] <= 1)
+    return _choice(r.device.type, r.shape[1] <= 1, r.shape[-1])
 
 
 @lru_cache
-def _choice(device_type: str, is_single_step: bool) -> str:
+def _choice(device_type: str, is_single_step: bool, head_size: int) -> str:
     if is_single_step and device_type != "cpu":
         return "reference"
-    if _why_not("cpu", device_type, torch.float32) is None:
+    here = device_type, torch.float32, head_size
+    if _why_not("cpu", *here) is None:
         name, why = "cpu", "compiled kernel"
+    elif _why_not("triton", *here) is None:
+        name, why = "triton", "chunks on tensor cores"
+    elif _why_not("cuda", *here) is None and cuda_build.is_built():
+        name, why = "cuda", "compiled kernels; triton does not run here"
     else:
         name, why = "chunked", "matrix products: no faster backend runs on this device"
     _logger.info("wkv7 on %s: backend %s (%s); choose another with backend= or --set wkv=", device_type, name, why)
     return name
 
 
-def _why_not(name: str, device_type: str, dtype: torch.dtype) -> str | None:
+def _why_not(name: str, device_type: str, dtype: torch.dtype, head_size: int) -> str | None:
     if name not in BACKENDS:
         return f"there is none of that name; choose one of {', '.join(BACKENDS)}"
     if name == "reference":
@@ -112,7 +120,7 @@ def _why_not(name: str, device_type: str, dtype: torch.dtype) -> str | None:
         return f"the tensors are on {device_type!r}; use backend='chunked'"
     if name == "cpu" and not _has_numba():
         return "numba is not installed; pip install numba, or use backend='chunked'"
-    return None
+    return gpu.why_not(name, device_type, head_size) if name in gpu.HEAD_SIZES else None
 
 
 @lru_cache
