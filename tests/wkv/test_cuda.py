@@ -201,10 +201,11 @@ def test_few_heads_are_spread_thinly_and_many_are_not() -> None:
 def test_nvcc_compiles_the_kernels_without_spilling_registers(tmp_path: Path) -> None:
     cards = [f"-gencode=arch=compute_{number},code=sm_{number}" for number in (80, 89, 90)]
     command = [str(NVCC), *cuda_build.CUDA_FLAGS, *cards, "-std=c++17", "-Xptxas", "-v", "-Werror", "all-warnings"]
-    done = subprocess.run(
-        [*command, "-c", str(SOURCE), "-o", str(tmp_path / "wkv7.o")], capture_output=True, text=True, check=False
-    )
+    library = tmp_path / "wkv7.so"
+    command += ["-shared", "-Xcompiler", "-fPIC", str(SOURCE), "-o", str(library)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert cuda_build.load(library).wkv7_error(0) == b"no error"
     kernels = re.findall(r"Compiling entry function '(\w+)' for 'sm_(\d+)'", done.stderr)
     assert sorted({card for _, card in kernels}) == ["80", "89", "90"]
     assert len(kernels) == 3 * 3 * (3 + 2 + 1)  # cards, dtypes; forward, chain and gradient kernels
@@ -257,6 +258,13 @@ def test_the_library_is_built_once_beside_others_and_named_after_what_it_was_mad
     assert cuda_build.library_path((8, 9)) != path
     monkeypatch.setattr(torch, "__version__", "3.0")
     assert cuda_build.library_path((9, 0)) != path
+
+
+def test_the_librarys_name_depends_on_every_source_file() -> None:
+    included = {
+        name for file in SOURCE.parent.glob("wkv7*.cu*") for name in re.findall(r'"(\S+\.cuh)"', file.read_text())
+    }
+    assert set(cuda_build._SOURCES) == {"wkv7.cu"} | included == {file.name for file in SOURCE.parent.glob("*.cu*")}
 
 
 def test_a_compiler_that_fails_gives_one_line_and_leaves_its_output(

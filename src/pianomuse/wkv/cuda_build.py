@@ -103,7 +103,7 @@ def build(capability: tuple[int, int]) -> Path:
         raise ConfigError(f"the CUDA kernels of wkv7 cannot be built: {reason}")
     path = library_path(capability)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _logger.info("building the CUDA kernels of wkv7 into %s; this takes about a minute, once", path)
+    _logger.info("building the CUDA kernels of wkv7 into %s; this takes up to a minute, once", path)
     tools = _with_ninja(msvc.environment())
     number = f"{capability[0]}{capability[1]}"
     extension = importlib.import_module("torch.utils.cpp_extension")  # it looks for compilers when imported
@@ -169,4 +169,5 @@ def _nvcc_version(nvcc: str) -> str | None:
 
 def _first_error(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return next((line for line in lines if "error" in line.lower() and "Error building" not in line), lines[0])
+    telling = (line for line in lines[1:] if re.search(r"error\b|fatal|cannot find|not found", line, re.IGNORECASE))
+    return next(telling, lines[-1] if lines else "no message")
