@@ -34,13 +34,14 @@ class Precision(NamedTuple):
     fast: str
 
 
-# By the dtype of r, and so of y. TF32 keeps 11 bits of each factor, three TF32 products together 21, six of bfloat16
-# 24; float32's own products ("ieee") run outside of the tensor cores and do not fit into the registers.
+# By the dtype of r, and so of y. TF32 keeps 11 bits of each factor, three TF32 products together 21; three products of
+# bfloat16 keep 16 bits, six 24. float32's own ("ieee") run outside of tensor cores and overfill the registers.
 PRECISIONS = {
     torch.bfloat16: Precision("tf32x3", "tf32"),
-    torch.float16: Precision("tf32x3", "tf32x3"),
+    torch.float16: Precision("tf32x3", "bf16x3"),
     torch.float32: Precision("bf16x6", "bf16x6"),
 }
+OLDER = Precision("tf32x3", "tf32x3")  # for a Triton that has no bf16x3 and bf16x6
 
 
 def wkv7(
@@ -124,7 +125,7 @@ def _precision(like: Tensor) -> Precision:
         return Precision("ieee", "ieee")  # the interpreter computes in float32 whatever it is told
     options = import_module("triton.backends.nvidia.compiler").CUDAOptions
     wanted = PRECISIONS[like.dtype]
-    return wanted if wanted.exact in options.allowed_dot_input_precisions else Precision("tf32x3", "tf32x3")
+    return wanted if set(wanted) <= set(options.allowed_dot_input_precisions) else OLDER
 
 
 def _value_rows(n_heads: int, like: Tensor) -> int:
