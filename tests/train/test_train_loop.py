@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,18 @@ def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(
         return [json.loads(line)["step"] for line in (path / "metrics.jsonl").read_text().splitlines()]
 
     assert steps_of(tmp_path) == steps_of(folder)
+
+
+def test_a_paused_run_validates_saves_and_goes_on_at_the_rate_of_the_whole_run(
+    unbroken: tuple[Path, PianoMuseRWKV, Position, list[Report]], tmp_path: Path
+) -> None:
+    _, paused, heard = run(tmp_path, replace(QUICK, pause_at=4))
+    assert paused.step == 4
+    assert any(report.valid is not None for report in heard)
+    model, position, _ = run(tmp_path, resume=True)
+    assert position.step == 12
+    for one, other in zip(unbroken[1].parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(other, one, atol=0, rtol=0)
 
 
 def test_resuming_without_or_from_another_checkpoint_is_refused(

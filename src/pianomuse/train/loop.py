@@ -84,7 +84,7 @@ def train(
     run = _Run(model, settings, folder, device, note_ids, listener, resume=resume)
     batches = open_batches(run.at.n_batches)
     with stop_asked() as asked:
-        while run.done < 1 and not asked():
+        while run.done < 1 and not run.pauses and not asked():
             run.step([next(batches) for _ in range(settings.accumulate)])
             if run.at.step % settings.log_every == 0:
                 run.log()
@@ -127,6 +127,11 @@ class _Run:
     def done(self) -> float:
         """Share of the run that is over."""
         return progress(self.settings, self.at.step, (time.monotonic() - self.began) / 60)
+
+    @property
+    def pauses(self) -> bool:
+        """Whether the step is reached at which the run waits to be resumed."""
+        return self.settings.pause_at > 0 and self.at.step >= self.settings.pause_at
 
     def step(self, batches: Sequence[Batch]) -> None:
         """Make one optimizer step, and tell the listener."""

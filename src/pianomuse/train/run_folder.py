@@ -68,16 +68,45 @@ class RunFolder:
                 state[f"{key}.{name}"] = value.detach().cpu().clone()
         files = {"train.safetensors": save(state), "train.json": json.dumps(asdict(position), indent=1).encode()}
         folder = self.path / "checkpoints" / f"step-{position.step}"
-        save_checkpoint(folder, model.config, weights_of(model), tokenizer_json=self.tokenizer_json, more_files=files)
+        self.write_model(folder, model, more_files=files)
         for _, old in self._periodic()[: -self.keep]:
             shutil.rmtree(old)
         return folder
 
     def save_best(self, model: PianoMuseRWKV, card: Mapping[str, object]) -> Path:
         """Write `best/`, the weights alone."""
+        return self.write_model(self.path / "best", model, card=card)
+
+    def write_model(
+        self,
+        folder: Path,
+        model: PianoMuseRWKV,
+        *,
+        card: Mapping[str, object] | None = None,
+        more_files: Mapping[str, bytes] | None = None,
+    ) -> Path:
+        """Write a checkpoint; a run of another kind of model has its own way."""
         return save_checkpoint(
-            self.path / "best", model.config, weights_of(model), tokenizer_json=self.tokenizer_json, card=card
+            folder,
+            model.config,
+            weights_of(model),
+            tokenizer_json=self.tokenizer_json,
+            card=card,
+            more_files=more_files,
         )
+
+    def read_model(self, folder: Path, model: PianoMuseRWKV) -> None:
+        """Put the weights of a checkpoint into the model.
+
+        Raises:
+            CheckpointError: they do not fit it.
+        """
+        checkpoint = load_checkpoint(folder)
+        if checkpoint.config != model.config:
+            raise CheckpointError(f"{folder}: another model size than this run's; resume with the same preset")
+        if checkpoint.vocabulary_fingerprint != self.tokenizer_json.get("fingerprint"):
+            raise CheckpointError(f"{folder}: another vocabulary than the dataset's; prepare the dataset again")
+        load_weights(model, checkpoint.tensors)
 
     def latest(self) -> Path:
         """Return the latest periodic checkpoint.
@@ -97,12 +126,7 @@ class RunFolder:
             CheckpointError: there is none, or it does not fit the model.
         """
         folder = self.latest()
-        checkpoint = load_checkpoint(folder)
-        if checkpoint.config != model.config:
-            raise CheckpointError(f"{folder}: another model size than this run's; resume with the same preset")
-        if checkpoint.vocabulary_fingerprint != self.tokenizer_json.get("fingerprint"):
-            raise CheckpointError(f"{folder}: another vocabulary than the dataset's; prepare the dataset again")
-        load_weights(model, checkpoint.tensors)
+        self.read_model(folder, model)
         try:
             state = load_file(folder / "train.safetensors")
             position = Position(**json.loads((folder / "train.json").read_text(encoding="utf-8")))

@@ -13,6 +13,10 @@ class TrainSettings:
     max_minutes: float | None = field(
         default=None, metadata={"help": "also end after this time; the learning rate then follows the clock", "min": 0}
     )
+    pause_at: int = field(
+        default=0,
+        metadata={"help": "stop at this step, to be resumed; the learning rate is that of the whole run", "min": 0},
+    )
     accumulate: int = field(default=1, metadata={"help": "batches whose gradients make one step", "min": 1})
     micro_rows: int = field(
         default=0,
