@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -43,7 +44,8 @@ def doctor(
     ] = False,
 ) -> None:
     """Check the set-up; exit code 2 if composing cannot work."""
-    findings = [_guarded(check) for check in (_python, _packages, _folder, _sound, _model, _torch)]
+    checks = (_python, _packages, _folder, _sound, _model, _torch, _operator)
+    findings = [finding for check in checks for finding in _guarded(check)]
     if as_json:
         typer.echo(json.dumps({"checks": [asdict(finding) for finding in findings]}))
     else:
@@ -58,15 +60,16 @@ def doctor(
         raise typer.Exit(2)
 
 
-def _guarded(check: Callable[[], Finding]) -> Finding:
+def _guarded(check: Callable[[], Finding | list[Finding]]) -> list[Finding]:
     """Let a check that breaks be a finding like another."""
     name = check.__name__.strip("_")
     try:
-        return check()
+        found = check()
     except PianoMuseError as error:
-        return Finding(name, "bad", str(error))
+        found = Finding(name, "bad", str(error))
     except Exception as error:  # whatever is wrong with the set-up, the other checks are still worth reading
-        return Finding(name, "bad", f"{type(error).__name__}: {error}", "Install PianoMuse again, as README.md says")
+        found = Finding(name, "bad", f"{type(error).__name__}: {error}", "Install PianoMuse again, as README.md says")
+    return found if isinstance(found, list) else [found]
 
 
 def _python() -> Finding:
@@ -125,3 +128,21 @@ def _torch() -> Finding:
     from pianomuse.devices import choose_device
 
     return Finding("torch", "good", f"{text}, trains on {choose_device()}")
+
+
+def _operator() -> list[Finding]:
+    """The backends of the WKV operator on the device that training would take."""
+    if find_spec("torch") is None:
+        return []
+    from pianomuse.devices import choose_device
+    from pianomuse.wkv import available_backends, backend_for
+
+    device = choose_device().torch_device
+    chosen = backend_for(device)
+    on_cuda = {name: why for name, why in available_backends("cuda").items() if name in ("cuda", "triton")}
+    findings = []
+    for backend, reason in (available_backends(device) | on_cuda).items():
+        taken = f"runs on {device.type}" + (", and is taken by default" if backend == chosen else "")
+        mark: Literal["good", "note"] = "good" if reason is None else "note"
+        findings.append(Finding(f"wkv {backend}", mark, taken if reason is None else f"not here: {reason}"))
+    return findings

@@ -22,6 +22,7 @@ from pianomuse.train.loop import Report, train
 from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.starting import starting_model
+from pianomuse.wkv import BACKENDS, backend_for
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def prepare_run(
     )
     model.to(chosen.torch_device)
     said = [f"{origin}: {parameter_count(model.config):,} parameters on {chosen}, {torch.get_num_threads()} threads"]
+    operator = settings.wkv if settings.wkv != "auto" else backend_for(chosen.torch_device, model.config.head_size)
+    said.append(f"WKV operator: {operator}; choose another with --set wkv={'|'.join(BACKENDS)}")
     said += _fuse(model, settings)
     maker = BatchMaker(store, sections["batches"], sections["mix"])
     validation = validation_batches(

@@ -26,7 +26,7 @@ from torch import Tensor
 from pianomuse.errors import ConfigError
 from pianomuse.wkv import cuda_build, gpu
 
-__all__ = ["BACKENDS", "available_backends", "choose_backend", "wkv7"]
+__all__ = ["BACKENDS", "available_backends", "backend_for", "choose_backend", "wkv7"]
 
 BACKENDS = ("reference", "chunked", "cpu", "cuda", "triton")
 LOWEST_LOG_DECAY = -1.0  # the chunk form divides by the decay of 32 steps: e**32 is far inside float32
@@ -83,6 +83,11 @@ def available_backends(device: str | torch.device = "cpu", head_size: int = 64) 
     """Return for every backend None where it can run on the device, else the reason why not."""
     device_type = torch.device(device).type
     return {name: _why_not(name, device_type, torch.float32, head_size) for name in BACKENDS}
+
+
+def backend_for(device: str | torch.device = "cpu", head_size: int = 64) -> str:
+    """Return the name of the backend that is chosen for float32 sequences on the device."""
+    return _choice(torch.device(device).type, False, head_size)
 
 
 def choose_backend(r: Tensor) -> str:

@@ -72,7 +72,7 @@ def _forward(sequences: list[Tensor], state: Tensor | None) -> list[Tensor]:
     R, log_decay, K, V, A, Bs = map(_chunks, sequences)
     AR, BK, P, _ = _scaled(R, log_decay, K, A, Bs)
     M = _mixing(AR, BK)
-    inverse = _inverse(M[..., :L, :L])
+    inverse = unit_triangular_inverse(M[..., :L, :L])
     W, U = inverse @ AR[:, :, :L], inverse @ (M[..., :L, L:] @ V)
     UV = torch.cat([U, V], dim=2)
     states = r.new_zeros(len(V) + 1, B * H, N, N, dtype=torch.float32)
@@ -144,7 +144,7 @@ def _add_product(total: Tensor, x: Tensor, z: Tensor) -> Tensor:
     return total
 
 
-def _inverse(M: Tensor) -> Tensor:
+def unit_triangular_inverse(M: Tensor) -> Tensor:
     """Return (I - M)^-1 for strictly lower triangular M [.., L, L].
 
     Two inverted blocks X, Z on the diagonal and C below X make [[X, 0], [Z C X, Z]], for blocks of 1, 2, 4, .. rows.
