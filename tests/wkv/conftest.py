@@ -61,10 +61,19 @@ class Definition:
         """Fail where an output or a gradient is further from the exact one than the dtype allows."""
         assert len(got) == len(exact) >= 8
         for name, x, true in zip(NAMES, got, exact, strict=False):
-            assert x.shape == true.shape, name
-            x, true = x.detach().double().cpu(), true.detach().double().cpu()
-            error = float((x - true).norm() / true.norm().clamp_min(true.numel() ** 0.5))
-            assert error < TOLERANCE[dtype], f"{name}: relative error {error:.1e}"
+            _require_close(name, x, true, dtype)
+
+    def compare_padded(self, operator: Operator) -> None:
+        """Hold rows padded on the right, no decay and nothing written there, to the same rows alone."""
+        lengths = torch.tensor([3, 40, 33])
+        *sequences, state = self.inputs("usual", 3, 48, 1)
+        here = (torch.arange(48)[None] < lengths[:, None])[:, :, None, None].to(self.device)
+        r, log_decay, k, v, a, b = sequences
+        y, final = operator(r, log_decay * here, k * here, v * here, a, b * here, state)
+        for row, length in enumerate(lengths.tolist()):
+            y_alone, final_alone = operator(*(x[row : row + 1, :length] for x in sequences), state[row : row + 1])
+            _require_close("y", y[row : row + 1, :length], y_alone, torch.float32)
+            _require_close("final_state", final[row : row + 1], final_alone, torch.float32)
 
     def compare(
         self, operator: Operator, case: str, size: tuple[int, ...], *, has_state: bool = True,
@@ -75,6 +84,13 @@ class Definition:
         got = self.run(operator, given)
         assert [x.dtype for x in got] == [dtype, torch.float32, *(x.dtype for x in given)]
         self.check(got, _exact(self, case, size, has_state, dtype), dtype)
+
+
+def _require_close(name: str, x: Tensor, true: Tensor, dtype: torch.dtype) -> None:
+    assert x.shape == true.shape, name
+    x, true = x.detach().double().cpu(), true.detach().double().cpu()
+    error = float((x - true).norm() / true.norm().clamp_min(true.numel() ** 0.5))
+    assert error < TOLERANCE[dtype], f"{name}: relative error {error:.1e}"
 
 
 @lru_cache

@@ -154,6 +154,19 @@ def test_chained_pieces_equal_one_run(definition, operator) -> None:
     definition.check(definition.run(chained, given), definition.exact(given), torch.float32)
 
 
+def test_padding_on_the_right_changes_neither_output_nor_state(definition, operator) -> None:
+    definition.compare_padded(operator)
+
+
+def test_nothing_is_read_from_uninitialised_memory(definition, operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    torch.use_deterministic_algorithms(True)
+    try:
+        definition.compare(operator, "usual", (1, 35, 1), has_state=False)
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 def test_nothing_is_kept_where_no_gradient_is_wanted(definition, operator, monkeypatch: pytest.MonkeyPatch) -> None:
     given = definition.inputs("usual", 1, 18, 1)
     kept = operator(*(x.clone().requires_grad_() for x in given))

@@ -61,10 +61,20 @@ def operator() -> Operator:
 @anywhere
 @pytest.mark.parametrize(
     ("T", "has_state"),
-    [(1, True), (2, False), (15, True), (16, False), (17, True), (31, False), (32, True), (33, True), (65, False)],
+    list(zip((1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100), 6 * (True, False), strict=True)),
 )
 def test_output_state_and_gradients_equal_the_definition(check, operator: Operator, T: int, has_state: bool) -> None:
     check.compare(operator, "usual", (1, T, 2 if T < 20 else 1), has_state=has_state)
+
+
+@anywhere
+def test_a_thousand_steps(check, operator: Operator) -> None:
+    check.compare(operator, "usual", (1, 1000, 1, 32))
+
+
+@anywhere
+def test_padding_on_the_right_changes_neither_output_nor_state(check, operator: Operator) -> None:
+    check.compare_padded(operator)
 
 
 @anywhere
