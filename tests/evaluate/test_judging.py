@@ -27,7 +27,8 @@ from pianomuse.evaluate.likelihood import (
 from pianomuse.evaluate.listening import score_answers, write_listening_test
 from pianomuse.evaluate.markov import MarkovModel
 from pianomuse.evaluate.markov_engine import MarkovEngine
-from pianomuse.evaluate.report import Report, to_json, to_lines
+from pianomuse.evaluate.report import Report, to_json
+from pianomuse.evaluate.tables import to_lines
 from pianomuse.evaluate.tasks import CONTINUATION, INFILLS, another_piece, copy_last_bars, find_place
 from pianomuse.evaluate.validity import fault
 from pianomuse.evaluate.works import WorkSet, load_works
@@ -128,7 +129,7 @@ def test_a_report_is_strict_json_and_has_the_promised_names(
     works: WorkSet, compared: Comparison, markov: MarkovModel, tokenizer: PianoTokenizer
 ) -> None:
     found = measure_likelihood(lambda ids: markov.bits(ids)[1:], works.works, tokenizer.vocabulary)
-    report = Report("m", works, {"model": found, "markov": found}, {}, [compared])
+    report = Report("m", works, {"model": found, "markov": found}, comparisons=[compared])
     document = json.loads(json.dumps(to_json(report), allow_nan=False))
     assert {"files", "bars", "notes", "tokens", "bits_per_note", "bits_per_bar", "references"} <= document.keys()
     assert document["references"]["markov"]["bits_per_note"] == document["bits_per_note"] > 0
@@ -186,6 +187,6 @@ def test_a_listening_test_tells_nothing_and_scores_its_answers(
 
 def test_measures_are_chosen_by_name() -> None:
     assert chosen_measures("mirex, likelihood") == ("likelihood", "mirex")
-    assert len(chosen_measures("all")) == 5
+    assert len(chosen_measures("all")) == 11
     with pytest.raises(RequestError, match="choose from all"):
         chosen_measures("beauty")

@@ -29,7 +29,11 @@ def evaluate(
     ] = None,
     measures: Annotated[
         str,
-        typer.Option("--measures", metavar="LIST", help="all, or of likelihood,context,continuation,infill,mirex."),
+        typer.Option(
+            "--measures",
+            metavar="LIST",
+            help="all, or of likelihood,context,motif,continuation,ends,infill,hand,melody,mirex,dynamics,validity.",
+        ),
     ] = "likelihood",
     pieces: Annotated[
         int | None, typer.Option("--pieces", metavar="N", min=1, help="Only N pieces, evenly spread.")
@@ -42,6 +46,13 @@ def evaluate(
     temperature: Annotated[float | None, typer.Option("--temperature", metavar="T", help="Default: balanced.")] = None,
     top_p: Annotated[float | None, typer.Option("--top-p", metavar="P", help="Default: balanced.")] = None,
     precision: Annotated[str, typer.Option("--precision", help="float32 or int8.")] = "float32",
+    attention: Annotated[
+        Path | None,
+        typer.Option("--attention", metavar="CKPT", help="Also score this attention reference (see the docs)."),
+    ] = None,
+    n_valid: Annotated[
+        int, typer.Option("--ideas", metavar="N", min=4, help="Ideas that `validity` reads back.")
+    ] = 2000,
     training: Annotated[
         Path | None,
         typer.Option("--training", metavar="DATASET", help="Prepared training data to search ideas for copies of."),
@@ -56,7 +67,8 @@ def evaluate(
     from pianomuse.errors import RequestError
     from pianomuse.evaluate.comparison import Settings
     from pianomuse.evaluate.judge import Judged, chosen_measures, judge
-    from pianomuse.evaluate.report import to_json, to_lines
+    from pianomuse.evaluate.report import to_json
+    from pianomuse.evaluate.tables import to_lines
     from pianomuse.evaluate.works import load_works
     from pianomuse.generate.sampling import SamplingSettings
 
@@ -74,7 +86,7 @@ def evaluate(
     )
     works = load_works(source, n_pieces=pieces, exclude=tuple(exclude or ()))
     engine: Any = load(model, precision="int8" if precision == "int8" else "float32").engine
-    judged = Judged(chosen, Settings(candidates, seed, sampling), training=training)
+    judged = Judged(chosen, Settings(candidates, seed, sampling), n_valid, attention=attention, training=training)
     name = DEFAULT_MODEL if model is None else model
     report = _with_progress(lambda tell: judge(engine, name, works, judged, progress=tell))
     if listening_test is not None:

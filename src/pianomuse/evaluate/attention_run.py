@@ -79,7 +79,9 @@ def train_best_of(
         settings = replace(sections["train"], lr=rate, pause_at=tenth)
         found[rate] = _go_on(dataset, _folder(out, rate), {**sections, "train": settings}, listener)
         if found[rate].step < tenth:
-            raise RequestError(f"stopped at step {found[rate].step} of rate {rate:g}; the same command goes on from there")
+            raise RequestError(
+                f"stopped at step {found[rate].step} of rate {rate:g}; the same command goes on from there"
+            )
     best = min(rates, key=lambda rate: found[rate].best_bits_per_note or float("inf"))
     _go_on(dataset, _folder(out, best), {**sections, "train": replace(sections["train"], lr=best)}, listener)
     trials = {f"{rate:g}": position.best_bits_per_note for rate, position in found.items()}

@@ -19,6 +19,7 @@ import numpy as np
 
 from pianomuse.errors import DatasetError
 from pianomuse.evaluate.bootstrap import Estimate, mean
+from pianomuse.evaluate.hands import write_hand
 from pianomuse.evaluate.mirex import PROMPT_END, VELOCITY, continue_prompt, generation_of, music_of, prompt_of
 from pianomuse.evaluate.tasks import (
     CONTEXT_BARS,
@@ -37,12 +38,14 @@ from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.measure.agreement import oracle_and_mean_f1
 from pianomuse.measure.distributions import Overlap, compare_sets
 from pianomuse.measure.diversity import diversity, duplicate_share
+from pianomuse.measure.dynamics import dynamics_kept
 from pianomuse.measure.join import Floats, all_jumps, join_roughness, jumps_at
 from pianomuse.measure.originality import MatchIndex
 from pianomuse.measure.passage import Passage
 from pianomuse.measure.playability import unplayable_share
 from pianomuse.measure.structure import longest_loop, self_similarity
 from pianomuse.measure.style import (
+    closes,
     density_distance,
     entropy_difference,
     groove_similarity,
@@ -54,7 +57,6 @@ from pianomuse.measure.style import (
 from pianomuse.tokens.tokenizer import PianoTokenizer
 
 NAN = float("nan")
-_EXPRESSIVE_SPREAD = 2.0
 _STYLE: dict[str, Callable[[Passage, Passage], float]] = {
     "in_key": in_key_share,
     "entropy_difference": entropy_difference,
@@ -161,6 +163,8 @@ def compare(
 
 def _write(engine: Engine[Any], tokenizer: PianoTokenizer, place: Place, task: Task, settings: Settings) -> list[Idea]:
     n_ideas, seed, sampling = settings.n_ideas, settings.seed, settings.sampling
+    if task.given:
+        return write_hand(engine, tokenizer, place, task, n_ideas=n_ideas, seed=seed, sampling=sampling)
     if task.name != MIREX.name:
         return write_ideas(engine, tokenizer, place, task, n_ideas=n_ideas, seed=seed, sampling=sampling)
     prompt = prompt_of(place.work.music.bars(place.first_bar - 4, place.first_bar))
@@ -212,26 +216,14 @@ def _measure(
     likeness = self_similarity(context.then(music), (1, 2, 4, 8), from_bar=context.n_bars)
     values |= {f"likeness_{lag}_bars_back": value for lag, value in likeness.items()}
     values["loop_bars"] = float(longest_loop(music))
-    values["unplayable"] = unplayable_share(music)
-    values["dynamics_kept"] = _dynamics_kept(context, music)
+    values["unplayable"] = unplayable_share(music if place.given is None else music.over(place.given))
+    if task.at_end:
+        values["closes"] = closes(context, music)
+    values["dynamics_kept"] = dynamics_kept(context, music)
     if training is not None:
         values["longest_match_notes"] = float(training.longest_match(music))
         values["copies_over_16"] = float(values["longest_match_notes"] > 16)
     return values
-
-
-def _dynamics_kept(context: Passage, music: Passage) -> float:
-    """Return 1 if an expressive context is gone on with in its dynamics, 0 if not, NaN if it is not expressive.
-
-    The first new bar's mean velocity lies within 8 of the last bar's, and the spread between 0.7 and 1.3 of the eight
-    bars'.
-    """
-    last = context.velocity[context.bar_index == context.n_bars - 1]
-    begin = music.velocity[music.bar_index == 0]
-    spread = float(context.velocity.std()) if context.n_notes else 0.0
-    if spread <= _EXPRESSIVE_SPREAD or min(len(last), len(begin)) == 0:
-        return NAN
-    return float(abs(begin.mean() - last.mean()) <= 8 and 0.7 <= music.velocity.std() / spread <= 1.3)
 
 
 def _overlaps(

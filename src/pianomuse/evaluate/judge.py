@@ -14,19 +14,29 @@ from numpy.typing import NDArray
 from pianomuse.errors import DatasetError, RequestError
 from pianomuse.evaluate.comparison import Comparison, Settings, compare
 from pianomuse.evaluate.context import DISTANCES, ContextGain, context_gain
+from pianomuse.evaluate.dynamics import N_PLACES, measure_dynamics_kept
 from pianomuse.evaluate.likelihood import BitsOf, WorkBits, engine_bits, measure_likelihood
 from pianomuse.evaluate.markov_engine import MarkovEngine
 from pianomuse.evaluate.markov_table import load_markov
+from pianomuse.evaluate.motif import MotifRecall, motif_recall
 from pianomuse.evaluate.report import Report
-from pianomuse.evaluate.tasks import CONTINUATION, INFILLS, MIREX, Task
+from pianomuse.evaluate.tasks import CONTINUATION, ENDS, HANDS, INFILLS, MELODY, MIREX, Task
+from pianomuse.evaluate.validity_rate import N_IDEAS, validity_rate
 from pianomuse.evaluate.works import WorkSet
 from pianomuse.measure.originality import MatchIndex
 from pianomuse.measure.passage import passage_of_ids
 from pianomuse.tokens.tokenizer import PianoTokenizer
 
 MARKOV_TABLE = Path(__file__).parent / "markov.npz"
-TASKS: dict[str, tuple[Task, ...]] = {"continuation": (CONTINUATION,), "infill": INFILLS, "mirex": (MIREX,)}
-MEASURES = ("likelihood", "context", *TASKS)
+TASKS: dict[str, tuple[Task, ...]] = {
+    "continuation": (CONTINUATION,),
+    "ends": (ENDS,),
+    "infill": INFILLS,
+    "hand": HANDS,
+    "melody": (MELODY,),
+    "mirex": (MIREX,),
+}
+MEASURES = ("likelihood", "context", "motif", *TASKS, "dynamics", "validity")
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done and how much there is."""
@@ -47,14 +57,18 @@ class Judged:
     Args:
         measures: some of MEASURES.
         settings: of completions.
+        n_valid: ideas that are read back to count valid ones.
         markov: the table of the Markov reference.
+        attention: a checkpoint of the attention reference; None: it is not there.
         training: a prepared dataset whose training split ideas are searched for copies of; None: not measured.
 
     """
 
     measures: tuple[str, ...] = ("likelihood",)
     settings: Settings = field(default_factory=Settings)
+    n_valid: int = N_IDEAS
     markov: Path = MARKOV_TABLE
+    attention: Path | None = None
     training: Path | None = None
 
 
@@ -89,30 +103,50 @@ def judge(engine: Any, name: str, works: WorkSet, judged: Judged, *, progress: P
     started = time.perf_counter()
     tokenizer = PianoTokenizer()
     tell = progress or _silent
-    markov, facts = load_markov(judged.markov, tokenizer.vocabulary.fingerprint)
+    markov, table = load_markov(judged.markov, tokenizer.vocabulary.fingerprint)
     readers: dict[str, BitsOf] = {"model": engine_bits(engine.prefill_all), "markov": _after_first(markov.bits)}
-    writers = {"model": engine, "markov": MarkovEngine(markov, tokenizer.vocabulary)}
-    likelihood = _likelihood(readers, works, tokenizer, tell) if "likelihood" in judged.measures else {}
-    context = _context(readers["model"], works, tokenizer, tell) if "context" in judged.measures else {}
-    tasks = [task for key, found in TASKS.items() if key in judged.measures for task in found]
+    writers: dict[str, Any] = {"model": engine, "markov": MarkovEngine(markov, tokenizer.vocabulary)}
+    if judged.attention is not None:
+        attention = _attention(judged.attention, tokenizer)
+        readers["attention"], writers["attention"] = engine_bits(attention.prefill_all), attention
+    wanted, found = judged.measures, works.works
+    likelihood = _likelihood(readers, works, tokenizer, tell) if "likelihood" in wanted else {}
+    context = _context(readers, works, tokenizer, tell) if "context" in wanted else {}
+    motif = _motif(readers, works, tokenizer, tell) if "motif" in wanted else {}
+    tasks = [task for key, of_key in TASKS.items() if key in wanted for task in of_key]
     index = _training_index(judged.training, tokenizer, tell) if tasks and judged.training is not None else None
     comparisons = [_compare(task, works, writers, tokenizer, judged.settings, index, tell) for task in tasks]
+    seed = judged.settings.seed
+    dynamics = validity = None
+    if "dynamics" in wanted:
+        count = _counter(tell, "dynamics", 2 * N_PLACES)
+        dynamics = measure_dynamics_kept(engine, tokenizer, found, seed=seed, progress=count)
+    if "validity" in wanted:
+        tick = _adder(tell, "ideas read back", judged.n_valid)
+        validity = validity_rate(engine, tokenizer, found, n_ideas=judged.n_valid, seed=seed, progress=tick)
+    facts = {**_facts(judged), "markov_table": table, "seconds": round(time.perf_counter() - started, 1)}
+    return Report(name, works, likelihood, context, motif, comparisons, dynamics, validity, facts)
+
+
+def _facts(judged: Judged) -> dict[str, Any]:
     sampling = judged.settings.sampling
-    return Report(
-        name,
-        works,
-        likelihood,
-        context,
-        comparisons,
-        {
-            "seed": judged.settings.seed,
-            "candidates": judged.settings.n_ideas,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "markov_table": facts,
-            "seconds": round(time.perf_counter() - started, 1),
-        },
-    )
+    return {
+        "seed": judged.settings.seed,
+        "candidates": judged.settings.n_ideas,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "attention": str(judged.attention) if judged.attention is not None else None,
+    }
+
+
+def _attention(folder: Path, tokenizer: PianoTokenizer) -> Any:
+    """Load the attention reference; the only thing here that needs PyTorch."""
+    try:
+        from pianomuse.evaluate.attention import load_attention
+        from pianomuse.evaluate.attention_engine import AttentionEngine
+    except ImportError as error:
+        raise RequestError(f"--attention needs PyTorch ({error}): pip install 'pianomuse[train]'") from None
+    return AttentionEngine(load_attention(folder, tokenizer.vocabulary.fingerprint), tokenizer)
 
 
 def _silent(_what: str, _done: int, _total: int) -> None:
@@ -127,23 +161,26 @@ def _likelihood(
     readers: Mapping[str, BitsOf], works: WorkSet, tokenizer: PianoTokenizer, tell: Progress
 ) -> dict[str, list[WorkBits]]:
     total = sum(len(work.ids) + 1 for work in works.works)
-    found = {}
-    for name, reader in readers.items():
-        done = 0
-
-        def count(n_tokens: int, name: str = name) -> None:
-            nonlocal done
-            done += n_tokens
-            tell(f"tokens read by {name}", done, total)
-
-        found[name] = measure_likelihood(reader, works.works, tokenizer.vocabulary, progress=count)
-    return found
+    return {
+        name: measure_likelihood(
+            reader, works.works, tokenizer.vocabulary, progress=_adder(tell, f"tokens read by {name}", total)
+        )
+        for name, reader in readers.items()
+    }
 
 
-def _context(reader: BitsOf, works: WorkSet, tokenizer: PianoTokenizer, tell: Progress) -> dict[int, ContextGain]:
-    return context_gain(
-        reader, works.works, tokenizer, progress=_counter(tell, "context gain", len(works.works) * len(DISTANCES))
-    )
+def _context(
+    readers: Mapping[str, BitsOf], works: WorkSet, tokenizer: PianoTokenizer, tell: Progress
+) -> dict[str, dict[int, ContextGain]]:
+    count = _counter(tell, "context gain", len(readers) * len(works.works) * len(DISTANCES))
+    return {name: context_gain(reader, works.works, tokenizer, progress=count) for name, reader in readers.items()}
+
+
+def _motif(
+    readers: Mapping[str, BitsOf], works: WorkSet, tokenizer: PianoTokenizer, tell: Progress
+) -> dict[str, dict[int, MotifRecall]]:
+    count = _counter(tell, "planted motifs", len(works.works))
+    return motif_recall(readers, works.works, tokenizer, progress=count)
 
 
 def _compare(
@@ -160,14 +197,19 @@ def _compare(
 
 
 def _counter(tell: Progress, what: str, total: int) -> Callable[[], None]:
+    add = _adder(tell, what, total)
+    return lambda: add(1)
+
+
+def _adder(tell: Progress, what: str, total: int) -> Callable[[int], None]:
     done = 0
 
-    def count() -> None:
+    def add(n: int) -> None:
         nonlocal done
-        done += 1
+        done += n
         tell(what, done, total)
 
-    return count
+    return add
 
 
 def _training_index(dataset: Path, tokenizer: PianoTokenizer, tell: Progress) -> MatchIndex:

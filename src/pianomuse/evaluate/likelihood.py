@@ -15,7 +15,7 @@ compared between vocabularies; hence bits per note.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -144,6 +144,19 @@ def by_bar_against_own(found: Sequence[WorkBits]) -> dict[int, Estimate]:
                 [w.bits[mask].sum() for w, mask in zip(found, inside, strict=True)], usual, _works(found)
             )
     return result
+
+
+def rises(against_own: Mapping[int, Estimate]) -> list[int]:
+    """Return the places of `by_bar_against_own` whose interval lies wholly above the lowest value before them.
+
+    More music heard must not make the next bars harder; these are the bars from which on it does.
+    """
+    found, lowest = [], float("inf")
+    for first, estimate in against_own.items():
+        if estimate.low > lowest:
+            found.append(first)
+        lowest = min(lowest, estimate.value)
+    return found
 
 
 def by_source(found: Sequence[WorkBits]) -> dict[str, Estimate]:

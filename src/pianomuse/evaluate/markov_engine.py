@@ -1,8 +1,8 @@
 """The Markov model as an engine: it composes through the same grammar, limits and files as the model does.
 
-It reads the music of a request only. Control tokens say nothing to it, and of a gap to be filled it hears the bars
-before, so filling is continuing. Music never ends in its training text, so the end is as likely as one more bar; the
-plan of an idea decides which of the two may come.
+It reads the music of a request only. Control tokens say nothing to it, and of a gap to be filled, or of a hand that is
+given, it hears the bars before, so filling and accompanying are continuing. Music never ends in its training text, so
+the end is as likely as one more bar; the plan of an idea decides which of the two may come.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class MarkovEngine:
     def __init__(self, model: MarkovModel, vocabulary: Vocabulary) -> None:
         self.model = model
         self._is_control = np.isin(vocabulary.kinds, _CONTROLS)
-        self._suffix, self._middle = vocabulary.id("Fill_Suffix"), vocabulary.id("Fill_Middle")
+        self._asides = [vocabulary.id("Fill_Suffix"), vocabulary.id("Fill_Given")]
+        self._middle = vocabulary.id("Fill_Middle")
         self._end, self._bar = vocabulary.id("EOS_None"), vocabulary.id("Bar_None")
 
     @property
@@ -65,8 +66,8 @@ class MarkovEngine:
     def prefill(self, ids: NDArray[np.int32], state: History | None = None, /) -> tuple[NDArray[np.float32], History]:
         """Read ids int32 [T]; return log-probabilities float32 [V] and the history."""
         array = np.asarray(ids)
-        before, _, rest = _partition(array, self._suffix)
-        after = _partition(rest, self._middle)[2]
+        before, _, rest = _partition(array, np.isin(array, self._asides))
+        after = _partition(rest, rest == self._middle)[2]
         music = np.concatenate([before, after])
         music = music[~self._is_control[music]]
         known = state.rows[0] if state is not None else ()
@@ -88,8 +89,9 @@ class MarkovEngine:
         return logits
 
 
-def _partition(ids: NDArray[np.int32], token: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Split at the first occurrence of a token, as str.partition does."""
-    places = np.flatnonzero(ids == token)
-    at = int(places[0]) if len(places) else len(ids)
+def _partition(
+    ids: NDArray[np.int32], is_there: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Split at the first id marked, as str.partition does."""
+    at = int(is_there.argmax()) if is_there.any() else len(ids)
     return ids[:at], ids[at : at + 1], ids[at + 1 :]

@@ -1,9 +1,9 @@
-"""Everything that was measured, as one JSON document and as tables for people."""
+"""Everything that was measured, as one JSON document; tables for people are made of it in pianomuse.evaluate.tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from pianomuse.evaluate.bootstrap import Estimate, relative_difference
 from pianomuse.evaluate.comparison import Comparison
 from pianomuse.evaluate.context import ContextGain
+from pianomuse.evaluate.dynamics import DynamicsKept
 from pianomuse.evaluate.likelihood import (
     WorkBits,
     bits_per_bar,
@@ -19,12 +20,12 @@ from pianomuse.evaluate.likelihood import (
     by_bar_against_own,
     by_part,
     by_source,
+    rises,
 )
+from pianomuse.evaluate.motif import MotifRecall
+from pianomuse.evaluate.validity_rate import ValidityRate
 from pianomuse.evaluate.works import WorkSet
-from pianomuse.measure.distributions import mean_overlap
-
-ORDER = ("truth", "model", "attention", "markov", "copy", "another piece")
-"""Columns of a table of completions."""
+from pianomuse.measure.distributions import mean_divergence, mean_overlap
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,11 @@ class Report:
         model: name of the model.
         works: what it was judged on.
         likelihood: bits of every work, of ``model`` and of the references.
-        context: context gain by distance.
+        context: for each reader context gain by distance.
+        motif: for each reader what is remembered of a planted motif, by distance.
         comparisons: one per task.
+        dynamics: how often dynamics are kept.
+        validity: how many ideas are what was promised.
         facts: settings and seconds, for the JSON document.
 
     """
@@ -44,8 +48,11 @@ class Report:
     model: str
     works: WorkSet
     likelihood: dict[str, list[WorkBits]] = field(default_factory=dict)
-    context: dict[int, ContextGain] = field(default_factory=dict)
+    context: dict[str, dict[int, ContextGain]] = field(default_factory=dict)
+    motif: dict[str, dict[int, MotifRecall]] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
+    dynamics: DynamicsKept | None = None
+    validity: ValidityRate | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -66,16 +73,20 @@ def to_json(report: Report) -> dict[str, Any]:
     if "model" in report.likelihood:
         document |= _likelihood_json(report.likelihood)
     if report.context:
-        document["context_gain"] = {
-            str(n): {
-                "bits_per_note": found.bits_per_note.to_json(),
-                "gain": found.gain.to_json(),
-                "far": found.far.to_json() if found.far is not None else None,
-            }
-            for n, found in report.context.items()
+        tables = {name: _context_json(found) for name, found in report.context.items()}
+        document["context_gain"] = tables.pop("model")
+        document["context_gain_of_references"] = tables
+    if report.motif:
+        document["motif_recall"] = {
+            name: {str(distance): _parts(found) for distance, found in table.items()}
+            for name, table in report.motif.items()
         }
     if report.comparisons:
         document["tasks"] = {found.task.name: _comparison_json(found) for found in report.comparisons}
+    if report.dynamics is not None:
+        document["dynamics"] = _parts(report.dynamics)
+    if report.validity is not None:
+        document["validity"] = _validity_json(report.validity)
     return document
 
 
@@ -88,6 +99,7 @@ def _likelihood_json(likelihood: Mapping[str, Sequence[WorkBits]]) -> dict[str, 
         "parts": _all(by_part(ours)),
         "from_bar": _all(by_bar(ours)),
         "from_bar_against_own": _all(by_bar_against_own(ours)),
+        "rises_from_bars": rises(by_bar_against_own(ours)),
         "sources": _all(by_source(ours)),
         "references": {
             name: {
@@ -95,7 +107,13 @@ def _likelihood_json(likelihood: Mapping[str, Sequence[WorkBits]]) -> dict[str, 
                 "bits_per_bar": bits_per_bar(found).value,
                 "interval": bits_per_note(found).to_json(),
                 "parts": _all(by_part(found)),
+                "sources": _all(by_source(found)),
+                "from_bar_against_own": _all(by_bar_against_own(found)),
+                "rises_from_bars": rises(by_bar_against_own(found)),
                 "model_is_below_by": below(ours, found).to_json(),
+                "model_is_below_by_in": {
+                    source: below(_of(ours, source), _of(found, source)).to_json() for source in by_source(found)
+                },
             }
             for name, found in likelihood.items()
             if name != "model"
@@ -109,6 +127,30 @@ def below(ours: Sequence[WorkBits], theirs: Sequence[WorkBits]) -> Estimate:
     return relative_difference([w.bits.sum() for w in ours], [w.bits.sum() for w in theirs], works)
 
 
+def _of(found: Sequence[WorkBits], source: str) -> list[WorkBits]:
+    return [one for one in found if one.work.source == source]
+
+
+def _context_json(table: Mapping[int, ContextGain]) -> dict[str, Any]:
+    return {str(n): _parts(found) for n, found in table.items()}
+
+
+def _parts(found: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass of estimates and counts."""
+    values = {item.name: getattr(found, item.name) for item in fields(found)}
+    return {name: value.to_json() if isinstance(value, Estimate) else value for name, value in values.items()}
+
+
+def _validity_json(found: ValidityRate) -> dict[str, Any]:
+    return {
+        "ideas": found.total,
+        "valid": found.valid_share,
+        "faults_at_most": found.at_most,
+        "ideas_by_temperature": {f"{t:g}": n for t, n in found.n_ideas.items()},
+        "faults_by_temperature": {f"{t:g}": dict(counted) for t, counted in found.faults.items()},
+    }
+
+
 def _all(found: Mapping[Any, Estimate]) -> dict[str, Any]:
     return {str(key): estimate.to_json() for key, estimate in found.items()}
 
@@ -119,6 +161,7 @@ def _comparison_json(found: Comparison) -> dict[str, Any]:
         "bars": found.task.n_bars,
         "measures": {who: _all(values) for who, values in found.table.items()},
         "overlap_area": {who: _number(mean_overlap(values)) for who, values in found.overlaps.items()},
+        "divergence_bits": {who: _number(mean_divergence(values)) for who, values in found.overlaps.items()},
         "features": {
             who: {
                 name: {
@@ -136,84 +179,3 @@ def _comparison_json(found: Comparison) -> dict[str, Any]:
 
 def _number(value: float) -> float | None:
     return round(value, 6) if np.isfinite(value) else None
-
-
-def to_lines(report: Report) -> Iterator[str]:
-    """Yield the tables for people; an interval is the middle 95 % of a bootstrap over works."""
-    works = report.works.works
-    n_works = len({work.work_id for work in works})
-    kind = "validation files" if report.works.split == "valid" else "files (nothing says which the model has not seen)"
-    yield f"{report.model} on {len(works)} {kind}, {n_works} works"
-    for reason, count in report.works.dropped.items():
-        yield f"  left out {count}: {reason}"
-    if "model" in report.likelihood:
-        yield from _likelihood_lines(report.likelihood)
-    if report.context:
-        yield from _context_lines(report.context)
-    for found in report.comparisons:
-        yield from _comparison_lines(found)
-
-
-def _likelihood_lines(likelihood: Mapping[str, Sequence[WorkBits]]) -> Iterator[str]:
-    names = list(likelihood)
-    yield ""
-    yield f"{'':26}" + "".join(f"{name:>24}" for name in names)
-    yield f"{'bits per note':26}" + "".join(f"{_cell(bits_per_note(likelihood[name])):>24}" for name in names)
-    parts = {name: by_part(likelihood[name]) for name in names}
-    for part in parts[names[0]]:
-        yield f"  {part:24}" + "".join(f"{_cell(parts[name][part]):>24}" for name in names)
-    yield f"{'bits per bar':26}" + "".join(f"{_cell(bits_per_bar(likelihood[name]), 1):>24}" for name in names)
-    for title, table in (
-        ("bits per note by source", by_source),
-        ("bits per note from bar", by_bar),
-        ("the same, 1 = as everywhere in these works", by_bar_against_own),
-    ):
-        yield title
-        columns: dict[str, Mapping[Any, Estimate]] = {name: table(likelihood[name]) for name in names}
-        for key in columns[names[0]]:
-            yield f"  {key!s:24}" + "".join(f"{_cell(columns[name][key]):>24}" for name in names)
-    for name in names:
-        if name != "model":
-            share = below(likelihood["model"], likelihood[name])
-            yield f"fewer bits than {name}: {share.value:.1%} ({share.low:.1%} … {share.high:.1%})"
-
-
-def _context_lines(context: Mapping[int, ContextGain]) -> Iterator[str]:
-    heads = ("after the true bars", "gain over another's", "gain of bars 5 to n")
-    yield ""
-    yield f"{'context, bits per note':32}" + "".join(f"{head:>24}" for head in heads)
-    for n, found in context.items():
-        cells = (_cell(part) if part is not None else "" for part in (found.bits_per_note, found.gain, found.far))
-        yield f"  {f'{n} bars ({found.gain.n_works} works)':30}" + "".join(f"{cell:>24}" for cell in cells)
-
-
-def _comparison_lines(found: Comparison) -> Iterator[str]:
-    names = [name for name in ORDER if name in found.table]
-    names += [name for name in found.table if name not in ORDER]
-    yield ""
-    yield f"{found.task.name}: {found.task.n_bars} bars in {found.n_places} works"
-    yield f"{'':26}" + "".join(f"{name:>22}" for name in names)
-    measures = list(dict.fromkeys(key for name in names for key in found.table[name]))
-    for measure in measures:
-        cells = (_cell(found.table[name][measure]) if measure in found.table[name] else "" for name in names)
-        yield f"  {measure:24}" + "".join(f"{cell:>22}" for cell in cells)
-    areas = {name: mean_overlap(values) for name, values in found.overlaps.items()}
-    ceiling = areas.pop("half of the truth")
-    yield f"  {'overlap_area':24}" + "".join(
-        f"{_plain(areas[name]) if name in areas else f'half: {_plain(ceiling)}':>22}" for name in names
-    )
-    for name, reasons in found.faults.items():
-        for reason, count in reasons.items():
-            yield f"  {name}: {count} invalid: {reason}"
-
-
-def _plain(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.3f}"
-
-
-def _cell(found: Estimate, digits: int = 3) -> str:
-    if np.isnan(found.value):
-        return "–"
-    if np.isnan(found.low):
-        return f"{found.value:.{digits}f}"
-    return f"{found.value:.{digits}f} ({found.low:.{digits}f}–{found.high:.{digits}f})"

@@ -2,18 +2,22 @@
 
 - `continuation`: all bars before are heard, four are written, in the middle of the work. Ends of works are another
   matter (they close) and are not mixed in.
-- `mirex`: the public task MIREX-PC 2025: four bars of 4/4 on sixteenths, twelve to write (pianomuse.evaluate.mirex).
+- `ends`: the last four bars of the work; nothing tells the model that they are the last.
 - `infill-K-C`: K bars are hidden; C bars on each side are all that is heard, through the verb `fill`.
+- `hand-left`, `hand-right`: four bars of which the other hand is given (pianomuse.evaluate.hands).
+- `melody`: the melody alone is heard and goes on alone.
+- `mirex`: the public task MIREX-PC 2025: four bars of 4/4 on sixteenths, twelve to write (pianomuse.evaluate.mirex).
 
 A place is judged only where its bars and their neighbours have notes and the tokens' bar lines are the file's.
 Completions go the whole way a composer's do (pianomuse.generate.compose: context, limits, dynamics, files) but for the
-lateness of played notes, which is left off, since truth and context are read at their musical position.
+lateness of played notes, which is left off, since truth and context are read at their musical position. One hand is no
+verb yet and goes a shorter way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,15 +46,21 @@ class Task:
     """What is asked.
 
     Args:
-        name: ``continuation``, ``mirex`` or ``infill-K-C``.
+        name: as it stands in tables.
         n_bars: bars to write.
         side_bars: bars heard on each side of a gap; 0: all bars before and none after.
+        view: what is written: all (``full``), one hand (``left``, ``right``) or the ``melody``.
+        given: the hand that is given in the bars to write; empty for none.
+        at_end: the last bars of the work, not those in its middle.
 
     """
 
     name: str
     n_bars: int
     side_bars: int = 0
+    view: str = "full"
+    given: str = ""
+    at_end: bool = False
 
     @property
     def is_fill(self) -> bool:
@@ -60,6 +70,9 @@ class Task:
 
 CONTINUATION = Task("continuation", 4)
 MIREX = Task("mirex", 12, 4)
+ENDS = Task("ends", 4, at_end=True)
+HANDS = (Task("hand-left", 4, view="left", given="right"), Task("hand-right", 4, view="right", given="left"))
+MELODY = Task("melody", 4, view="melody")
 INFILLS = (Task("infill-1-4", 1, 4), Task("infill-2-4", 2, 4), Task("infill-4-8", 4, 8), Task("infill-8-8", 8, 8))
 
 
@@ -68,15 +81,19 @@ class Place:
     """Where a work is to be completed.
 
     Args:
-        work: which.
+        work: which, or one hand or the melody of it.
         first_bar: index of the first bar to write, from 0.
         n_bars: how many.
+        whole: the work with all that is heard, where `work` is a part of it.
+        given: what the other hand plays in these bars; None where nothing is given.
 
     """
 
     work: Work
     first_bar: int
     n_bars: int
+    whole: Work | None = None
+    given: Passage | None = None
 
     @property
     def truth(self) -> Passage:
@@ -101,20 +118,30 @@ class Idea:
 
 
 def find_place(work: Work, task: Task) -> Place | None:
-    """Return the place in the middle of a work, None where there is none."""
-    music = work.music
-    sides = max(task.side_bars, 4)
-    first = max((music.n_bars - task.n_bars) // 2, sides)
-    if first + task.n_bars + (sides if task.is_fill else 0) > music.n_bars or not _grids_agree(work):
+    """Return the place in the middle of a work, or at its end if the task is of ends; None where there is none."""
+    part = work if task.view == "full" else work.view(task.view)
+    if part is None:
         return None
-    place = Place(work, first, task.n_bars)
+    music = part.music
+    sides = max(task.side_bars, 4)
+    last = music.n_bars - task.n_bars
+    first = last if task.at_end else max(last // 2, sides)
+    if first < sides or first + (sides if task.is_fill else 0) > last or not _grids_agree(part):
+        return None
+    place = Place(part, first, task.n_bars)
     after = music.bars(first + task.n_bars, min(first + task.n_bars + sides, music.n_bars))
     near = music.bars(first - sides, first)
     if task.name == MIREX.name and (np.diff(music.bar_starts[first - 4 : first + task.n_bars + 1]) != 4 * GRID).any():
         return None
     if min(place.truth.n_notes, near.n_notes, after.n_notes if task.is_fill else 1) == 0:
         return None
-    return place
+    return _with_given(place, work, task) if task.given else place
+
+
+def _with_given(place: Place, work: Work, task: Task) -> Place | None:
+    other = work.view(task.given)
+    given = other.music.bars(place.first_bar, place.first_bar + place.n_bars) if other is not None else None
+    return replace(place, whole=work, given=given) if given is not None and given.n_notes else None
 
 
 def _grids_agree(work: Work) -> bool:

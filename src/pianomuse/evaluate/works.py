@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pianomuse.data.pieces import TokenPiece, tokenise_piece
 from pianomuse.data.works import group_works, turns
 from pianomuse.errors import DatasetError, MidiError
 from pianomuse.measure.passage import Passage, passage_of_ids
@@ -34,6 +35,7 @@ class Work:
         source: the sub-folder it is from, empty at the top.
         ids: int32 [T], ``TimeSig Tempo Bar …``.
         data: the MIDI file.
+        prepared: its parts, where a dataset has them.
 
     """
 
@@ -42,6 +44,7 @@ class Work:
     source: str
     ids: NDArray[np.int32]
     data: bytes
+    prepared: TokenPiece | None = None
 
     @cached_property
     def piece(self) -> Piece:
@@ -52,6 +55,20 @@ class Work:
     def music(self) -> Passage:
         """All its bars."""
         return passage_of_ids(self.ids, _TOKENIZER.vocabulary)
+
+    @cached_property
+    def parts(self) -> TokenPiece:
+        """The same bars seen whole, by hand and as melody."""
+        if self.prepared is not None:
+            return self.prepared
+        return tokenise_piece(self.piece, _TOKENIZER, name=self.name, work_id=self.work_id)[0]
+
+    def view(self, name: str) -> Work | None:
+        """Return one hand (``left``, ``right``) or the ``melody`` as a work of its own; None where there is none."""
+        view = self.parts.views.get(name)
+        if view is None:
+            return None
+        return Work(self.name, self.work_id, self.source, view.ids, score_bytes(_TOKENIZER.decode(view.ids)))
 
 
 @dataclass(frozen=True)
@@ -153,7 +170,7 @@ def _from_dataset(folder: Path, n_pieces: int | None, exclude: tuple[str, ...]) 
         piece = store[index]
         ids = piece.views["full"].ids
         data = score_bytes(_TOKENIZER.decode(ids))
-        works.append(Work(piece.name, piece.work_id, _source(piece.name), ids, data))
+        works.append(Work(piece.name, piece.work_id, _source(piece.name), ids, data, piece))
     if not works:
         raise DatasetError(f"{folder} has no validation pieces; prepare a folder with more works, or judge MIDI files")
     return WorkSet(tuple(works), "valid", dropped)

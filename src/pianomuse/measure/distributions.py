@@ -86,6 +86,12 @@ def mean_overlap(found: dict[str, Overlap]) -> float:
     return float(np.mean(areas)) if areas else float("nan")
 
 
+def mean_divergence(found: dict[str, Overlap]) -> float:
+    """Return the divergence in bits averaged over the features that have a finite one; NaN without any."""
+    bits = [overlap.divergence_bits for overlap in found.values() if np.isfinite(overlap.divergence_bits)]
+    return float(np.mean(bits)) if bits else float("nan")
+
+
 def compare_distances(within: Floats, across: Floats) -> tuple[float, float]:
     """Return overlap area and divergence in bits of two samples, float64 [n] and [m]; NaN for fewer than two values."""
     if min(len(within), len(across)) < 2:

@@ -83,6 +83,12 @@ class Passage:
             np.concatenate([self.bar_starts, other.bar_starts[1:] + length]),
         )
 
+    def over(self, other: Passage) -> Passage:
+        """Return this passage and another one of the same bars sounding together."""
+        columns = zip(*((p.onset, p.duration, p.pitch, p.velocity) for p in (self, other)), strict=True)
+        onset, duration, pitch, velocity = (np.concatenate(pair) for pair in columns)
+        return passage(onset, duration, pitch, velocity, self.bar_starts)
+
     def top_line(self) -> tuple[Ints, Ints]:
         """Return the highest note of every onset: onsets and pitches, int64 [m] each."""
         last = np.append(self.onset[1:] != self.onset[:-1], True) if self.n_notes else np.zeros(0, dtype=bool)

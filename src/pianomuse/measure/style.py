@@ -14,6 +14,7 @@ Every function takes the context (usually its last eight bars) and the new bars.
 - `density_distance`: |log2| of the ratio of notes per quarter; 1 is twice or half as full.
 - `register_distance`: distance of the mean pitches in semitones.
 - `polyphony_distance`: difference of the most notes sounding at once.
+- `closes`: whether the last strike's lowest note is the tonic of the context's key; of ends of works only.
 
 None is a quality by itself: copying the last bars scores best on most. Read them beside the true
 continuation.
@@ -100,6 +101,14 @@ def register_distance(context: Passage, new: Passage) -> float:
 def polyphony_distance(context: Passage, new: Passage) -> float:
     """Return by how many notes the largest number sounding at once differs."""
     return float(abs(_most_at_once(context) - _most_at_once(new)))
+
+
+def closes(context: Passage, new: Passage) -> float:
+    """Return 1 if the lowest note of the last onset is the tonic of the context's key, else 0; NaN without notes."""
+    if context.n_notes == 0 or new.n_notes == 0:
+        return NAN
+    tonic = int(key_scores(context.pitch, context.duration).argmax()) % 12
+    return float(int(new.pitch[new.onset == new.onset[-1]].min()) % 12 == tonic)
 
 
 def _most_at_once(music: Passage) -> int:
