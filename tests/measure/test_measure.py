@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from pianomuse.measure.agreement import n_matched, note_f1, oracle_and_mean_f1
-from pianomuse.measure.distributions import compare_distances, compare_sets, mean_overlap
+from pianomuse.measure.distributions import Overlap, compare_distances, compare_sets, mean_divergence, mean_overlap
 from pianomuse.measure.diversity import diversity, duplicate_share
+from pianomuse.measure.dynamics import dynamics_kept, loudness_step, spread_ratio
 from pianomuse.measure.features import FEATURES, features
 from pianomuse.measure.join import all_jumps, join_roughness, jumps_at
 from pianomuse.measure.originality import MatchIndex
@@ -19,6 +20,7 @@ from pianomuse.measure.passage import Passage, passage, passage_of_ids, passage_
 from pianomuse.measure.playability import unplayable_share
 from pianomuse.measure.structure import longest_loop, self_similarity
 from pianomuse.measure.style import (
+    closes,
     density_distance,
     entropy_difference,
     groove_similarity,
@@ -290,3 +292,38 @@ def test_passages_of_one_piece_are_not_paired(pieces: list[Passage]) -> None:
     # Each pair counts once within and twice across, so only the kernels' width differs.
     assert found["density"].overlap_area == pytest.approx(1, abs=0.04)
     assert paired["density"].overlap_area < found["density"].overlap_area - 0.02
+
+
+def test_dynamics_are_kept_in_loudness_and_spread() -> None:
+    def played(*velocities: int) -> Passage:
+        count = np.arange(len(velocities))
+        lines = np.arange(len(velocities) // 4 + 1) * BAR
+        return passage(count * QUARTER, count * 0 + QUARTER, count * 0 + 60, np.array(velocities), lines)
+
+    context = played(40, 60, 80, 60, 60, 90, 90, 60)  # the last bar's mean is 75
+    assert loudness_step(context, played(60, 85, 85, 66)) == pytest.approx(1)
+    assert spread_ratio(context, context) == pytest.approx(1)
+    assert dynamics_kept(context, played(60, 90, 90, 60)) == 1
+    assert dynamics_kept(context, played(70, 100, 100, 70)) == 0  # too loud
+    assert dynamics_kept(context, played(75, 76, 75, 74)) == 0  # too even
+    assert math.isnan(dynamics_kept(played(60, 61, 60, 61), context))
+    assert math.isnan(dynamics_kept(context, EMPTY))
+
+
+def test_an_ending_closes_on_the_tonic_in_the_bass() -> None:
+    assert closes(SCALE, music((0, 67), (2, 48), (2, 64))) == 1
+    assert closes(SCALE, music((0, 48), (2, 55), (2, 60))) == 0
+    assert math.isnan(closes(SCALE, EMPTY))
+
+
+def test_two_hands_sound_together(pieces: list[Passage]) -> None:
+    low, high = music((0, 48), (2, 50), bars=2), music((0, 60), (1, 62), bars=2)
+    both = low.over(high)
+    assert both.n_bars == 2
+    assert list(zip(both.onset.tolist(), both.pitch.tolist(), strict=True)) == [(0, 48), (0, 60), (24, 62), (48, 50)]
+
+
+def test_divergence_is_averaged_over_features_that_have_one() -> None:
+    found = {"a": Overlap(0.5, 1.0, 0), "b": Overlap(0.5, 3.0, 0), "c": Overlap(0.0, math.inf, 0)}
+    assert mean_divergence(found) == 2
+    assert math.isnan(mean_divergence({}))
