@@ -28,9 +28,9 @@ def random_weights(config: ModelConfig, seed: int = 0) -> Tensors:
             value = 0.5 + 0.3 * normal
         elif part == "bias":
             value = 0.2 * normal
-        elif len(shape) == 1:
+        elif len(shape) == 1 or part == "s0":
             value = 1 + 0.2 * normal
-        elif part in ("w1", "a1", "v1", "g1", "w2", "a2", "v2", "g2"):
+        elif part in ("w1", "a1", "v1", "g1", "w2", "a2", "v2", "g2", "s1", "s2"):
             value = normal / np.sqrt(shape[0])
         else:
             value = normal * (3 if name == "head.weight" else 1) / np.sqrt(shape[1])
@@ -65,8 +65,17 @@ class Definition:
             q = norm(x, p["ln2.weight"], p["ln2.bias"])
             mixed = q + (self.shift[layer, 1] - q) * p["ffn.x_k"]
             self.shift[layer, 1] = q
-            x = x + p["ffn.value.weight"] @ np.maximum(p["ffn.key.weight"] @ mixed, 0) ** 2
+            hidden = np.maximum(p["ffn.key.weight"] @ mixed, 0) ** 2
+            if self.config.deep_embed_rank:
+                hidden *= self.gate(token, q, p)
+            x = x + p["ffn.value.weight"] @ hidden
         return z["head.weight"] @ norm(x, z["ln_out.weight"], z["ln_out.bias"])
+
+    def gate(self, token, q, p):
+        z, R = self.z, self.config.deep_embed_rank
+        embedded = norm(z["emb.weight"][token], z["blocks.0.ln0.weight"], z["blocks.0.ln0.bias"])
+        matrix = (p["ffn.s_emb.weight"][token] + p["ffn.s_emb_x.weight"] @ embedded).reshape(R, R)
+        return q @ p["ffn.s1"] @ matrix @ p["ffn.s2"] + p["ffn.s0"]
 
     def time_mix(self, q, before, v_first, p, wkv):
         H, N = self.config.n_head, self.config.head_size

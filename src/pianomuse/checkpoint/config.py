@@ -4,7 +4,9 @@ Names and shapes are the official ones (BlinkDL/RWKV-LM, RWKV-v7/train_temp/src/
 here runs in the `rwkv` package. Ranks of the low-rank matrices changed between the official generations; for a new
 model they follow the present formula, for a loaded one they are read from the tensors.
 
-Legend of the shapes: V vocabulary, C width, H heads, N head size, F width of the channel mix.
+RWKV-8's DeepEmbed (x070a: BlinkDL/RWKV-LM, RWKV-v7/rwkv_v7a_demo.py) is an option: five more tensors a layer.
+
+Legend of the shapes: V vocabulary, C width, H heads, N head size, F width of the channel mix, R rank of DeepEmbed.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from pianomuse.errors import CheckpointError
 MAX_LAYERS = 256
 MAX_WIDTH = 16_384
 MAX_VOCABULARY = 1_048_576
+MAX_DEEP_EMBED_RANK = 128
+DEEP_EMBED_RANK = 32  # the official one, and the only one the package `rwkv` runs
 
 
 def low_rank(factor: float, n_embd: int) -> int:
@@ -27,7 +31,7 @@ def low_rank(factor: float, n_embd: int) -> int:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of one RWKV-7 model. Ranks left at 0 take the official value for the width."""
+    """Sizes of one RWKV-7 model. Ranks left at 0 take the official value; a `deep_embed_rank` of 0 is no DeepEmbed."""
 
     vocab_size: int
     n_layer: int
@@ -38,6 +42,7 @@ class ModelConfig:
     value_rank: int = 0
     gate_rank: int = 0
     dim_ffn: int = 0
+    deep_embed_rank: int = 0
 
     def __post_init__(self) -> None:
         """Fill in the derived sizes and refuse impossible ones."""
@@ -50,6 +55,8 @@ class ModelConfig:
             problems.append(f"n_embd {self.n_embd} is not in 1..{MAX_WIDTH}")
         if self.head_size < 1 or self.n_embd % max(self.head_size, 1):
             problems.append(f"n_embd {self.n_embd} is not a multiple of head_size {self.head_size}")
+        if not 0 <= self.deep_embed_rank <= MAX_DEEP_EMBED_RANK:
+            problems.append(f"deep_embed_rank {self.deep_embed_rank} is not in 0..{MAX_DEEP_EMBED_RANK}")
         if problems:
             raise CheckpointError("model configuration: " + "; ".join(problems) + "; correct config.json or the preset")
         defaults = {
@@ -104,6 +111,7 @@ class ModelConfig:
             value_rank=value_rank,
             gate_rank=_matrix(shapes, "blocks.0.att.g1")[1],
             dim_ffn=_matrix(shapes, "blocks.0.ffn.key.weight")[0],
+            deep_embed_rank=_matrix(shapes, "blocks.0.ffn.s1")[1] if "blocks.0.ffn.s1" in shapes else 0,
         )
 
     @classmethod
@@ -119,8 +127,8 @@ class ModelConfig:
         return cls(**{name: value for name, value in values.items() if isinstance(value, int)})
 
     def to_json(self) -> dict[str, int]:
-        """Return all sizes as a plain dictionary."""
-        return asdict(self)
+        """Return the sizes as a plain dictionary; what a plain RWKV-7 lacks is left out."""
+        return {name: value for name, value in asdict(self).items() if name != "deep_embed_rank" or value}
 
 
 def tensor_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -160,6 +168,9 @@ def _block_shapes(config: ModelConfig, layer: int) -> dict[str, tuple[int, ...]]
         shapes[f"att.{name}.weight"] = (C, C)
     shapes.update({"att.ln_x.weight": (C,), "att.ln_x.bias": (C,)})
     shapes.update({"ffn.x_k": (1, 1, C), "ffn.key.weight": (F, C), "ffn.value.weight": (C, F)})
+    if R := config.deep_embed_rank:
+        shapes.update({"ffn.s0": (1, 1, F), "ffn.s1": (C, R), "ffn.s2": (R, F)})
+        shapes.update({"ffn.s_emb.weight": (config.vocab_size, R * R), "ffn.s_emb_x.weight": (R * R, C)})
     return shapes
 
 

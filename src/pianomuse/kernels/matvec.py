@@ -23,7 +23,7 @@ from pianomuse.kernels.vectors import LANES, add, exp, fill, fma, load, mul, rec
 
 ROWS = LANES  # rows of a panel
 SUMS = 8 * ROWS  # numbers a tile writes at most
-STORE, ADD, SQUARED_RELU, TANH, SIGMOID, RATE, DECAY, BLEND = range(8)  # what becomes of a sum, see `_finish`
+STORE, ADD, SQUARED_RELU, TANH, SIGMOID, RATE, DECAY, BLEND, GATE = range(9)  # what becomes of a sum, see `_finish`
 DECAY_BOUND = -0.6065306597126334  # -exp(-1/2), the log of RWKV-7's shortest memory
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
@@ -82,6 +82,8 @@ def _finish(scales, vectors, row, scratch, sums, panel, column):  # type: ignore
     elif kind == SQUARED_RELU:
         value = clamp(value, np.float32(0), np.float32(np.inf))
         value = mul(value, value)
+    elif kind == GATE:
+        value = mul(value, load(scratch, at))
     elif kind >= TANH:
         scale = np.float32(-2) if kind == TANH else np.float32(1)
         value = _sigmoid(mul(value, fill(scale)))

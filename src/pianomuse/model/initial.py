@@ -1,7 +1,9 @@
 """The initial value of every tensor, in one table.
 
 Source: BlinkDL/RWKV-LM, RWKV-v7/train_temp/src/model.py: the constructors of RWKV_Tmix_x070 and RWKV_CMix_x070, and
-`generate_init_weight`, which overrides the projections, ln_x, embedding and head.
+`generate_init_weight`, which overrides the projections, ln_x, embedding and head. DeepEmbed (`ffn.s*`) begins as the
+identity: its gate is s0 = 1 while s2 = 0. How it was trained is not published; here every token's matrix begins as the
+unit matrix, so that s2 at first learns from the input alone, and the tokens part from there.
 
 Legend: V vocabulary, C width, N head size, L layers; i layer, n channel; rho = i / (L-1), delta = 1 - i / L,
 d = n / C, lin = n / (C-1) - 1/2, zig = z * |z| with z running from -1 to 1 inside each head.
@@ -104,6 +106,11 @@ TABLE: dict[str, Callable[[_Place], Tensor]] = {
     "ffn.x_k": _mix(lambda p: p.delta**4),
     "ffn.key.weight": _orthogonal(1.0),
     "ffn.value.weight": _full(0.0),
+    "ffn.s0": _full(1.0),
+    "ffn.s1": _orthogonal(1.0),
+    "ffn.s2": _full(0.0),
+    "ffn.s_emb.weight": lambda p: torch.eye(p.config.deep_embed_rank).reshape(1, -1).repeat(p.shape[0], 1),
+    "ffn.s_emb_x.weight": _full(0.0),
 }
 
 

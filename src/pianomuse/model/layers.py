@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from pianomuse.checkpoint.config import ModelConfig
 from pianomuse.model import fused
+from pianomuse.model.deep_embed import DeepEmbed, Tokens
 
 DECAY_LIMIT = math.exp(-0.5)  # log w lies in (-DECAY_LIMIT, 0)
 GROUP_NORM_EPS = 64e-5
@@ -119,25 +120,34 @@ class TimeMix(nn.Module):
         return z.view(*z.shape[:2], self.n_head, self.head_size).to(_at_least_float32(z))
 
 
-class ChannelMix(nn.Module):
-    """Parameters and arithmetic of the channel mix: a ReLU² network on the token-shifted input."""
+class ChannelMix(DeepEmbed):
+    """Parameters and arithmetic of the channel mix: a ReLU² network on the token-shifted input, gated by DeepEmbed."""
 
     def __init__(self, config: ModelConfig) -> None:
         """Allocate the parameters; `initial.py` fills them."""
-        super().__init__()
+        super().__init__(config)
         self.is_fused = False
         self.x_k = _empty(1, 1, config.n_embd)
         self.key = nn.Linear(config.n_embd, config.dim_ffn, bias=False)
         self.value = nn.Linear(config.dim_ffn, config.n_embd, bias=False)
 
-    def forward(self, q: Tensor, shift: Tensor | None) -> Tensor:
-        """Return what the channel mix adds to the stream; `shift` [B, C] is the input before the first token."""
+    def forward(self, q: Tensor, shift: Tensor | None, tokens: Tokens | None = None) -> Tensor:
+        """Return what the channel mix adds to the stream.
+
+        Args:
+            q: [B, T, C], normalised.
+            shift: [B, C], the input before the first token.
+            tokens: those that are read; a model with DeepEmbed needs them.
+        """
         if self.is_fused:
             (f,) = fused.token_mixes(q, shift, self.x_k.flatten(1))
         else:
             f = q + (_previous(q, shift) - q) * self.x_k
         hidden = self.key(f)
-        out: Tensor = self.value(fused.squared_relu(hidden) if self.is_fused else torch.relu(hidden).square())
+        hidden = fused.squared_relu(hidden) if self.is_fused else torch.relu(hidden).square()
+        if tokens is not None:
+            hidden = self.gated(hidden, q, tokens)
+        out: Tensor = self.value(hidden)
         return out
 
 
@@ -165,14 +175,20 @@ class Block(nn.Module):
         return q, self.att.inputs(q, shift, v_first)
 
     def after_wkv(
-        self, x: Tensor, y: Tensor, rkvg: tuple[Tensor, ...], shift: Tensor | None, mask: Tensor | None
+        self,
+        x: Tensor,
+        y: Tensor,
+        rkvg: tuple[Tensor, ...],
+        shift: Tensor | None,
+        mask: Tensor | None,
+        tokens: Tokens | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the new stream and q2 (ln2 of the stream between the two mixes)."""
         x = self._drop(x + self.att.outputs(y, *rkvg))
         q = self.ln2(x)
         if mask is not None:
             q = q * mask
-        return self._drop(x + self.ffn(q, shift)), q
+        return self._drop(x + self.ffn(q, shift, tokens)), q
 
     def _drop(self, x: Tensor) -> Tensor:
         # On the whole stream, as in RWKV-v5/src/model.py: much stronger than dropout inside a branch.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pianomuse.checkpoint.config import ModelConfig
+from pianomuse.checkpoint.config import DEEP_EMBED_RANK, ModelConfig
 from pianomuse.errors import ConfigError
 
 
@@ -30,8 +30,16 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def preset_config(name: str, vocab_size: int) -> ModelConfig:
+def preset_config(
+    name: str, vocab_size: int, *, n_layer: int | None = None, has_deep_embed: bool = False
+) -> ModelConfig:
     """Return the sizes of a preset for a vocabulary.
+
+    Args:
+        name: of the preset.
+        vocab_size: tokens in the vocabulary.
+        n_layer: another depth than the preset's.
+        has_deep_embed: with RWKV-8's DeepEmbed.
 
     Raises:
         ConfigError: there is no such preset.
@@ -39,4 +47,9 @@ def preset_config(name: str, vocab_size: int) -> ModelConfig:
     if name not in PRESETS:
         raise ConfigError(f"preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
     preset = PRESETS[name]
-    return ModelConfig(vocab_size=vocab_size, n_layer=preset.n_layer, n_embd=preset.n_embd)
+    return ModelConfig(
+        vocab_size=vocab_size,
+        n_layer=preset.n_layer if n_layer is None else n_layer,
+        n_embd=preset.n_embd,
+        deep_embed_rank=DEEP_EMBED_RANK if has_deep_embed else 0,
+    )

@@ -1,4 +1,4 @@
-"""PianoMuseRWKV: an RWKV-7 (x070) language model with the official tensor names.
+"""PianoMuseRWKV: an RWKV-7 (x070) language model with the official tensor names, DeepEmbed (x070a) on request.
 
 One set of weights, two modes with the same result: a whole sequence in parallel (training, prefill) and one token
 at a time with a state of constant size.
@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from pianomuse.checkpoint.config import ModelConfig
 from pianomuse.errors import RequestError
+from pianomuse.model.deep_embed import Tokens, tokens_of
 from pianomuse.model.initial import initial_tensor
 from pianomuse.model.layers import LAYER_NORM_EPS, Block
 from pianomuse.model.sampling import sample_next
@@ -106,7 +107,7 @@ class PianoMuseRWKV(nn.Module):
         x = self.emb(input_ids)
         if self.training and self.dropout > 0:
             x = nn.functional.dropout(x, self.dropout)
-        x, after = self._blocks(x, mask, state, return_state)
+        x, after = self._blocks(x, mask, state, return_state, self._tokens(input_ids))
         if self.training and ctx_lengths is not None:
             x = x[self._completion_places(input_ids, ctx_lengths, attention_mask, padding_token_id)]
         x = self.ln_out(x)
@@ -168,14 +169,25 @@ class PianoMuseRWKV(nn.Module):
         new = torch.stack(written, dim=1) if written else ids[:, :0]
         return new[0] if context_tokens.dim() == 1 else new
 
+    def _tokens(self, input_ids: Tensor) -> Tokens | None:
+        """Return what DeepEmbed wants to know; None in a model without it."""
+        if self.config.deep_embed_rank == 0:
+            return None
+        return tokens_of(input_ids, self.emb, cast(Block, self.blocks[0]).ln0)
+
     def _blocks(
-        self, x: Tensor, mask: Tensor | None, state: ModelState | None, return_state: bool
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        state: ModelState | None,
+        return_state: bool,
+        tokens: Tokens | None,
     ) -> tuple[Tensor, ModelState | None]:
         v_first: Tensor | None = None
         shifts, memories = [], []
         for layer, block in enumerate(self.blocks):
             shift, memory = (None, None) if state is None else (state.shift[layer], state.wkv[layer])
-            run = (cast(Block, block), x, v_first, shift, memory, mask)
+            run = (cast(Block, block), x, v_first, shift, memory, mask, tokens)
             if self.checkpoint_blocks and self.training:
                 x, v_first, q, q2, memory = checkpoint(self._block, *run, use_reentrant=False)
             else:
@@ -193,6 +205,7 @@ class PianoMuseRWKV(nn.Module):
         shift: Tensor | None,
         memory: Tensor | None,
         mask: Tensor | None,
+        tokens: Tokens | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         att_shift, ffn_shift = (None, None) if shift is None else (shift[0], shift[1])
         if hasattr(block, "ln0"):
@@ -202,7 +215,7 @@ class PianoMuseRWKV(nn.Module):
             head_mask = mask[..., None].to(k.dtype)
             log_decay, k, b = log_decay * head_mask, k * head_mask, b * head_mask
         y, memory = wkv7(r, log_decay, k, v, a, b, memory, backend=self.wkv)
-        x, q2 = block.after_wkv(x, y, (r, k, v, g), ffn_shift, mask)
+        x, q2 = block.after_wkv(x, y, (r, k, v, g), ffn_shift, mask, tokens)
         return x, v_first, q, q2, memory
 
     def _mask(self, attention_mask: Tensor | None, input_ids: Tensor, *, always: bool) -> Tensor | None:

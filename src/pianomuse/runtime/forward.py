@@ -24,7 +24,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pianomuse.kernels import matvec, sync, vectors, wkv_step
-from pianomuse.kernels.matvec import SUMS, product, total
+from pianomuse.kernels.matvec import SUMS, product, tile, total
 from pianomuse.kernels.sync import abandon, ledger, settle, take
 from pianomuse.kernels.vectors import LANES, add, fill, fma, load, mul, store, sub
 from pianomuse.kernels.wkv_step import finish_head, prepare_keys, recur
@@ -37,17 +37,16 @@ __all__ = ["Lanes", "Team", "abandon", "compiled_forward", "new_ledger", "widest
 X, Q, MIX, R, K, V, FIRST_V, DECAY, RATE, GATE, REMOVAL, Y = map(
     BUFFERS.index, ("x", "q", "mix_r", "r", "k", "v", "first_v", "decay", "rate", "gate", "removal", "y")
 )
-LOGITS, CARRIED = (len(BUFFERS) + HIDDEN.index(name) for name in ("logits", "carried"))
+LOGITS, DEEP_IN, DEEP_OUT, CARRIED = (n + len(BUFFERS) for n in range(HIDDEN.index("logits"), len(HIDDEN)))
 LN1, LN2, X_R, X_FFN, K_K, K_A, R_K, LN_X = map(
     VECTORS.index,
     ("ln1.weight", "ln2.weight", "att.x_r", "ffn.x_k", "att.k_k", "att.k_a", "att.r_k", "att.ln_x.weight"),
 )
-N_VECTORS = len(VECTORS)
-N_MIXES = 6
+N_VECTORS, N_MIXES = len(VECTORS), 6
 LOG = logging.getLogger(__name__)
-TIME = 0  # the first of the two mixes of a layer
-N_PHASES = 8  # of a layer
-N_PRODUCTS = 5  # phases among them that are products of matrices: see plan.WORK
+TIME, CHANNEL = 0, 1  # the two mixes of a layer
+N_PHASES, N_DEEP_PHASES = 8, 2  # of a layer, and more of one with DeepEmbed
+RANK = packing.ROWS  # of DeepEmbed
 GROUP = 8  # columns that are mixed as one item
 
 
@@ -75,7 +74,7 @@ def widest_tile() -> int:
 
 def new_ledger(n_layer: int) -> NDArray[np.int64]:
     """Return the ledger for one run of the pass."""
-    return ledger(1 + n_layer * N_PHASES + 3)
+    return ledger(1 + n_layer * (N_PHASES + N_DEEP_PHASES) + 3)
 
 
 @cache
@@ -106,17 +105,22 @@ def compiled_forward() -> Any:
         phase = 1
         n = len(ids)
         for layer in range(plan.n_layer):
-            _mix_in(model, plan, scratch, layer, lanes, is_sequence, n, team, phase)
-            _multiply(model, plan, scratch, layer * N_PRODUCTS, n, team, phase + 1)
-            _multiply(model, plan, scratch, layer * N_PRODUCTS + 1, n, team, phase + 2)
+            products = layer * plan.n_products
+            _mix_in(model, plan, scratch, layer, TIME, lanes, is_sequence, n, team, phase)
+            _multiply(model, plan, scratch, products, n, team, phase + 1)
+            _multiply(model, plan, scratch, products + 1, n, team, phase + 2)
             _recall(model, plan, scratch, layer, lanes, is_sequence, n, team, phase + 3)
-            _multiply(model, plan, scratch, layer * N_PRODUCTS + 2, n, team, phase + 4)
-            _mix_in(model, plan, scratch, layer, lanes, is_sequence, n, team, phase + 5)
-            _multiply(model, plan, scratch, layer * N_PRODUCTS + 3, n, team, phase + 6)
-            _multiply(model, plan, scratch, layer * N_PRODUCTS + 4, n, team, phase + 7)
+            _multiply(model, plan, scratch, products + 2, n, team, phase + 4)
+            _mix_in(model, plan, scratch, layer, CHANNEL, lanes, is_sequence, n, team, phase + 5)
+            _multiply(model, plan, scratch, products + 3, n, team, phase + 6)
+            if plan.has_deep_embed:
+                _look_deep(model, plan, scratch, layer, ids, team, phase + 7)
+                _multiply(model, plan, scratch, products + 4, n, team, phase + 8)
+                phase += N_DEEP_PHASES
+            _multiply(model, plan, scratch, products + plan.n_products - 1, n, team, phase + 7)
             phase += N_PHASES
         _prepare_head(model, plan, scratch, n, len(logits), team, phase)
-        _multiply(model, plan, scratch, plan.n_layer * N_PRODUCTS, len(logits), team, phase + 1)
+        _multiply(model, plan, scratch, plan.n_layer * plan.n_products, len(logits), team, phase + 1)
         _hand_out(plan, scratch, logits, team, phase + 2)
 
     try:
@@ -140,12 +144,11 @@ def _embed(model, plan, ids, is_sequence, lanes, scratch, team):  # type: ignore
 
 
 @njit(nogil=True)
-def _mix_in(model, plan, scratch, layer, lanes, is_sequence, n, team, phase):  # type: ignore[no-untyped-def]
+def _mix_in(model, plan, scratch, layer, part, lanes, is_sequence, n, team, phase):  # type: ignore[no-untyped-def]
     """Normalise the columns and mix each with the token before it: six ways for the time mix, one for the channel mix.
 
     An item is a lane, or a few columns of a sequence. The normalised column goes into the state for the next token.
     """
-    part = 0 if phase == 1 + layer * N_PHASES else 1
     size = GROUP if is_sequence else 1
     n_items = (n + size - 1) // size
     n_done, item = 0, take(team.entries, phase)
@@ -205,6 +208,19 @@ def _multiply(model, plan, scratch, products, n, team, phase):  # type: ignore[n
             end -= row[1]
         n_done, item = n_done + 1, take(team.entries, phase)
     settle(team.entries, phase, n_done, n_items, team.yield_address)
+
+
+@njit(nogil=True)
+def _look_deep(model, plan, scratch, layer, ids, team, phase):  # type: ignore[no-untyped-def]
+    """Multiply what DeepEmbed looks at with the matrix of each column's own token."""
+    n, n_tokens = len(ids), len(model.deep) // (plan.n_layer * RANK * RANK)
+    n_done, column = 0, take(team.entries, phase)
+    while column < n:
+        matrix = (layer * n_tokens + ids[column]) * RANK * RANK
+        source, target = plan.places[DEEP_IN] + column * RANK, plan.places[DEEP_OUT] + column * RANK
+        tile(1, model.deep, matrix, RANK, scratch, source, RANK, target)
+        n_done, column = n_done + 1, take(team.entries, phase)
+    settle(team.entries, phase, n_done, n, team.yield_address)
 
 
 @njit(nogil=True)

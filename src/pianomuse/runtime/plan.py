@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.checkpoint.config import ModelConfig
-from pianomuse.kernels.matvec import ADD, BLEND, DECAY, RATE, SIGMOID, SQUARED_RELU, STORE, SUMS, TANH
+from pianomuse.kernels.matvec import ADD, BLEND, DECAY, GATE, RATE, SIGMOID, SQUARED_RELU, STORE, SUMS, TANH
 from pianomuse.runtime.packing import MATRICES, ROWS, VECTORS, has_matrix, padded
 
 MAX_COLUMNS = 128  # columns worked on at once: lanes of a step, or a piece of a sequence
@@ -25,9 +25,12 @@ BUFFERS = (
     "r", "k", "v", "first_v", "decay", "rate", "gate", "removal", "y",
 )  # fmt: skip
 # Buffers of rows of other lengths after them; the last one holds a lane's whole shift state.
-HIDDEN = ("hidden_w", "hidden_a", "hidden_v", "hidden_g", "hidden", "logits", "carried")
+HIDDEN = (
+    "hidden_w", "hidden_a", "hidden_v", "hidden_g", "hidden", "logits", "deep_in", "deep_out", "carried",
+)  # fmt: skip
 
-# Per matrix: phase, where its columns lie, where its results go, what becomes of them, with which bias.
+# Per matrix: phase, where its columns lie, where its results go, what becomes of them, with which bias. A model without
+# DeepEmbed has no phase 4.
 WORK = {
     "att.receptance.weight": (0, "mix_r", "r", STORE, None),
     "att.key.weight": (0, "mix_k", "k", STORE, None),
@@ -42,7 +45,9 @@ WORK = {
     "att.g2": (1, "hidden_g", "gate", STORE, None),
     "att.output.weight": (2, "y", "x", ADD, None),
     "ffn.key.weight": (3, "mix_r", "hidden", SQUARED_RELU, None),
-    "ffn.value.weight": (4, "hidden", "x", ADD, None),
+    "ffn.s1": (3, "q", "deep_in", STORE, None),
+    "ffn.s2": (4, "deep_out", "hidden", GATE, "ffn.s0"),
+    "ffn.value.weight": (5, "hidden", "x", ADD, None),
 }
 
 
@@ -53,11 +58,12 @@ class Plan(NamedTuple):
         table: int64 [n, 11], a row per matrix as they lie in the weights: offset of the weights, panels, inputs, offset
             of the scales, offset of the columns, their gap, offset of the results, their gap, what becomes of them (see
             kernels/matvec.py), offset of the bias, offset of the value to blend with.
-        phases: int64 [L * 5 + 1, 3], per phase its first row of the table, the row after it, and its panels in all; the
-            last phase is the head.
-        places: int64 [17 + 7], the offsets of BUFFERS and HIDDEN in the scratch array.
+        phases: int64 [L * n_products + 1, 3], per phase its first row of the table, the row after it, and its panels in
+            all; the last phase is the head.
+        places: int64 [17 + 9], the offsets of BUFFERS and HIDDEN in the scratch array.
         spare_at, spare_size: where the threads' own numbers begin in the scratch array, and how many each has:
             the sums of a tile and one row.
+        n_products: phases of a layer that are products of matrices, 5, with DeepEmbed 6.
     """
 
     table: NDArray[np.int64]
@@ -69,6 +75,8 @@ class Plan(NamedTuple):
     n_embd: int
     n_head: int
     head_size: int
+    n_products: int
+    has_deep_embed: bool
 
 
 def plan(config: ModelConfig) -> Plan:
@@ -76,7 +84,14 @@ def plan(config: ModelConfig) -> Plan:
     C = config.n_embd
     gaps = dict.fromkeys(BUFFERS, C)
     ranks = (config.decay_rank, config.iclr_rank, config.value_rank, config.gate_rank)
-    gaps |= dict(zip(HIDDEN, map(padded, (*ranks, config.dim_ffn, config.vocab_size, 0)), strict=True))
+    deep = (config.deep_embed_rank,) * 2
+    gaps |= dict(
+        zip(
+            HIDDEN,
+            map(padded, (*ranks, config.dim_ffn, config.vocab_size, *deep, 0)),
+            strict=True,
+        )
+    )
     sizes = gaps | {"carried": -(-config.n_layer * 2 * C // MAX_COLUMNS)}
     ends = np.cumsum([MAX_COLUMNS * size for size in sizes.values()])
     places = dict(zip(gaps, [0, *ends[:-1].tolist()], strict=True))
@@ -88,7 +103,7 @@ def plan(config: ModelConfig) -> Plan:
         work = WORK if layer < config.n_layer else {"head": (0, "q", "logits", STORE, None)}
         last = -1
         for name, (phase, source, target, finish, bias) in work.items():
-            if not has_matrix(layer, name):
+            if not has_matrix(config, layer, name):
                 continue
             if phase != last:
                 phases.append([len(rows), len(rows), 0])
@@ -96,7 +111,7 @@ def plan(config: ModelConfig) -> Plan:
             n_rows, n_inputs = shapes[name]
             if layer == 0 and target == "v":
                 target = "first_v"
-            bias_at = (layer * len(VECTORS) + VECTORS.index(bias)) * C if bias else 0
+            bias_at = _bias_at(config, layer, bias)
             rows.append(
                 (at, n_rows // ROWS, n_inputs, scale_at, places[source], gaps[source], places[target], gaps[target],
                  finish, bias_at, places["first_v"])
@@ -113,15 +128,27 @@ def plan(config: ModelConfig) -> Plan:
         config.n_embd,
         config.n_head,
         config.head_size,
+        6 if config.deep_embed_rank else 5,
+        config.deep_embed_rank > 0,
     )
+
+
+def _bias_at(config: ModelConfig, layer: int, bias: str | None) -> int:
+    """Where a bias lies in the vectors."""
+    if bias is None:
+        return 0
+    if bias == "ffn.s0":  # after everything that has C numbers
+        return (config.n_layer * len(VECTORS) + 2) * config.n_embd + layer * padded(config.dim_ffn)
+    return (layer * len(VECTORS) + VECTORS.index(bias)) * config.n_embd
 
 
 def _shapes(config: ModelConfig) -> dict[str, tuple[int, int]]:
     """Padded rows and inputs of the matrices."""
-    C, F = config.n_embd, config.dim_ffn
+    C, F, R = config.n_embd, config.dim_ffn, config.deep_embed_rank
     ranks = {"w": config.decay_rank, "a": config.iclr_rank, "v": config.value_rank, "g": config.gate_rank}
     shapes = dict.fromkeys(MATRICES, (padded(C), C))
     shapes |= {f"att.{letter}1": (padded(rank), C) for letter, rank in ranks.items()}
     shapes |= {f"att.{letter}2": (padded(C), rank) for letter, rank in ranks.items()}
     shapes |= {"ffn.key.weight": (padded(F), C), "ffn.value.weight": (padded(C), F)}
+    shapes |= {"ffn.s1": (padded(R), C), "ffn.s2": (padded(F), R)}
     return shapes | {"head": (padded(config.vocab_size), C)}
