@@ -9,14 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pianomuse.checkpoint.config import ModelConfig, tensor_shapes
-from pianomuse.checkpoint.official import write_pth
 from pianomuse.checkpoint.store import load_checkpoint
 from pianomuse.cli import main
-from pianomuse.errors import ConfigError, VocabularyError
+from pianomuse.errors import ConfigError
 from pianomuse.train.command import SECTIONS, override_sections
-from pianomuse.train.settings import TrainSettings
-from pianomuse.train.starting import starting_model
 
 QUICK = ["--preset", "debug", "--device", "cpu", "--json"]
 SMALL = ["batch_size=2", "max_tokens=128", "validation_examples=2", "warmup_steps=2", "lr=0.005", "precision=float32"]
@@ -65,35 +61,6 @@ def test_a_run_is_not_overwritten_and_mistakes_get_one_line(
         assert len(said.err.strip().splitlines()) == 1
         assert said.out == ""
     assert not list(tmp_path.iterdir())
-
-
-def test_starting_from_a_checkpoint_takes_its_weights_and_refuses_another_vocabulary(trained: Path) -> None:
-    checkpoint = load_checkpoint(trained / "best")
-    fingerprint = checkpoint.vocabulary_fingerprint
-    options = {"preset": "small-piano", "init": trained / "best", "vocab_size": checkpoint.config.vocab_size}
-    model, said = starting_model(TrainSettings(), fingerprint=fingerprint, **options)  # type: ignore[arg-type]
-    assert "best" in said
-    np.testing.assert_array_equal(model.head.weight.detach().numpy(), checkpoint.tensors["head.weight"])
-    with pytest.raises(VocabularyError, match="prepare the dataset again"):
-        starting_model(TrainSettings(), fingerprint="another", **options)  # type: ignore[arg-type]
-
-
-def test_an_official_file_keeps_its_body_and_gets_a_music_vocabulary(tmp_path: Path) -> None:
-    config = ModelConfig(500, 2, 64, decay_rank=16, gate_rank=24)
-    rng = np.random.default_rng(0)
-    tensors = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in tensor_shapes(config).items()}
-    tensors["blocks.0.att.v0"] = np.zeros((1, 1, 64), np.float32)  # some official files carry it, unused
-    path = write_pth(tmp_path / "text.pth", tensors)
-    same, _ = starting_model(TrainSettings(), preset="debug", init=path, vocab_size=500, fingerprint="x")
-    np.testing.assert_array_equal(same.emb.weight.detach().numpy(), tensors["emb.weight"])
-    model, said = starting_model(TrainSettings(), preset="debug", init=path, vocab_size=40, fingerprint="x")
-    assert "new embedding and head for 40 tokens in place of 500" in said
-    assert model.config.gate_rank == 24
-    own = model.state_dict()
-    assert own["emb.weight"].shape == own["head.weight"].shape == (40, 64)
-    assert float(own["emb.weight"].std()) == pytest.approx(1.0, abs=0.1)
-    for name in set(own) - {"emb.weight", "head.weight"}:
-        np.testing.assert_array_equal(own[name].numpy(), tensors[name], err_msg=name)
 
 
 def test_settings_are_found_in_whatever_section_has_them() -> None:

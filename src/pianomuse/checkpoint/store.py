@@ -43,6 +43,8 @@ class Checkpoint:
     vocabulary_fingerprint: str
     tokenizer_json: dict[str, object]
     card: dict[str, object]
+    is_quantised: bool = False
+    """Whether the file holds int8 matrices; `tensors` are float32 all the same."""
 
 
 def save_checkpoint(
@@ -114,10 +116,11 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     fingerprint = _fingerprint(tokenizer_json, str(folder))
     if header.get("vocabulary") != fingerprint:
         raise CheckpointError(f"{folder}: config.json and tokenizer.json speak different vocabularies; copy it again")
-    tensors = dequantise(_read_weights(folder / "model.safetensors"))
+    stored = _read_weights(folder / "model.safetensors")
+    tensors = dequantise(stored)
     _require_fitting(config, tensors, str(folder))
     card = _read_json(folder / "card.json") if (folder / "card.json").exists() else {}
-    return Checkpoint(config, tensors, fingerprint, tokenizer_json, card)
+    return Checkpoint(config, tensors, fingerprint, tokenizer_json, card, is_quantised(stored))
 
 
 def _require_fitting(config: ModelConfig, tensors: Mapping[str, NDArray[np.float32]], where: str) -> None:

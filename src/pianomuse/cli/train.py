@@ -31,7 +31,7 @@ def train(
     ],
     preset: Annotated[str, typer.Option("--preset", metavar="NAME", help="Size of a new model.")] = "small-piano",
     init: Annotated[
-        Path | None, typer.Option("--init", metavar="CKPT", help="Start from a checkpoint folder or an RWKV-7 .pth.")
+        Path | None, typer.Option("--init", metavar="CKPT", help="Start from a checkpoint, a run or an RWKV-7 .pth.")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", metavar="N", help="Optimizer steps.")] = None,
     is_resumed: Annotated[bool, typer.Option("--resume", help="Go on from the latest checkpoint of RUN.")] = False,

@@ -21,7 +21,8 @@ from pianomuse.settings import override, read_toml, to_toml
 from pianomuse.train.loop import Report, train
 from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.settings import TrainSettings
-from pianomuse.train.starting import starting_model
+from pianomuse.train.stages import check_stages
+from pianomuse.train.starting import Start, starting_model
 from pianomuse.wkv import BACKENDS, backend_for
 
 
@@ -31,6 +32,15 @@ class RunSettings:
 
     preset: str = field(default="small-piano", metadata={"help": "size of a new model"})
     init: str = field(default="", metadata={"help": "checkpoint the run began with"})
+    n_layer: int | None = field(
+        default=None, metadata={"help": "layers, if not the preset's; with --init new ones are added", "min": 1}
+    )
+    grow: str = field(
+        default="spread", metadata={"help": "where layers added to --init go", "choices": ("spread", "end")}
+    )
+    deep_embed: bool = field(
+        default=False, metadata={"help": "RWKV-8's DeepEmbed: every token gates the channel mix by a matrix of its own"}
+    )
     validation_examples: int = field(default=64, metadata={"help": "examples of the validation works", "min": 1})
 
 
@@ -98,18 +108,20 @@ def prepare_run(
     seed_everything(settings.seed)
     chosen = choose_device(device, precision=settings.precision)
     folder = RunFolder(out, vocabulary.to_json(), settings.keep_checkpoints)
-    model, origin = starting_model(
+    start = starting_model(
         settings,
         preset=run.preset,
         init=folder.latest() if resume else init,
         vocab_size=len(vocabulary),
         fingerprint=vocabulary.fingerprint,
+        n_layer=run.n_layer,
+        grow=run.grow,
+        has_deep_embed=run.deep_embed,
     )
-    model.to(chosen.torch_device)
-    said = [f"{origin}: {parameter_count(model.config):,} parameters on {chosen}, {torch.get_num_threads()} threads"]
-    operator = settings.wkv if settings.wkv != "auto" else backend_for(chosen.torch_device, model.config.head_size)
-    said.append(f"WKV operator: {operator}; choose another with --set wkv={'|'.join(BACKENDS)}")
-    said += _fuse(model, settings)
+    settings = sections["train"] = _with_stages(settings, start.has_new_rows)
+    start.model.to(chosen.torch_device)
+    said = _introduction(start, settings, chosen)
+    said += _fuse(start.model, settings)
     maker = BatchMaker(store, sections["batches"], sections["mix"])
     validation = validation_batches(
         PieceStore(dataset, "valid"),
@@ -119,7 +131,7 @@ def prepare_run(
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.toml").write_text(to_toml(sections), encoding="utf-8")
-    return Run(settings, model, maker, validation, folder, chosen, resume, said)
+    return Run(settings, start.model, maker, validation, folder, chosen, resume, said)
 
 
 def _sections(out: Path, preset: str, init: Path | None, resume: bool, changes: Sequence[str]) -> dict[str, Any]:
@@ -147,6 +159,25 @@ def override_sections(sections: dict[str, Any], changes: Sequence[str]) -> dict[
         name: override(value, [change for change, key in zip(changes, keys, strict=True) if key in known[name]])
         for name, value in sections.items()
     }
+
+
+def _introduction(start: Start, settings: TrainSettings, device: Device) -> list[str]:
+    """Say what is trained, on what, and in which stages."""
+    config = start.model.config
+    size = f"{parameter_count(config):,} parameters on {device}, {torch.get_num_threads()} threads"
+    operator = settings.wkv if settings.wkv != "auto" else backend_for(device.torch_device, config.head_size)
+    said = [f"{start.said}: {size}", f"WKV operator: {operator}; choose another with --set wkv={'|'.join(BACKENDS)}"]
+    if settings.stages == "yes":
+        said.append(f"Stage 1, {settings.stage1_steps} steps: embedding, head and norms; then stage 2, everything.")
+    return said
+
+
+def _with_stages(settings: TrainSettings, has_new_rows: bool) -> TrainSettings:
+    """Decide about stages once, where a run begins; `config.toml` remembers it."""
+    if settings.stages == "auto":
+        settings = replace(settings, stages="yes" if has_new_rows else "no")
+    check_stages(settings)
+    return settings
 
 
 def _fuse(model: PianoMuseRWKV, settings: TrainSettings) -> list[str]:

@@ -26,6 +26,7 @@ from pianomuse.train.optimizer import learning_rate, make_optimizer, progress, s
 from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.signals import stop_asked
+from pianomuse.train.stages import forget_idle_gradients, share_learning_rate
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,9 @@ class _Run:
         """Make one optimizer step, and tell the listener."""
         lr = learning_rate(self.settings, self.at.step, (time.monotonic() - self.began) / 60)
         set_learning_rate(self.optimizer, lr)
+        share_learning_rate(self.optimizer, self.settings, self.at.step)
         sums, n_tokens = add_gradient(self.model, batches, self.settings, self.device, self.note_ids)
+        forget_idle_gradients(self.model, self.settings, self.at.step)
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip or math.inf))
         if not math.isfinite(norm):
             raise ConfigError(f"step {self.at.step + 1}: the gradient is not finite; resume with a lower lr or clip")

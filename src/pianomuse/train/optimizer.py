@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from pianomuse.train.settings import TrainSettings
+from pianomuse.train.stages import split_by_part
 
 
 def optimizer_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
@@ -37,8 +38,9 @@ def optimizer_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
 
 def make_optimizer(model: nn.Module, settings: TrainSettings, *, fused: bool) -> torch.optim.AdamW:
     """Return AdamW over the groups; states are float32, which the tiny epsilon needs."""
+    groups = optimizer_groups(model, settings.weight_decay)
     return torch.optim.AdamW(
-        optimizer_groups(model, settings.weight_decay),
+        split_by_part(model, groups) if settings.stages == "yes" else groups,
         lr=settings.lr,
         betas=(settings.beta1, settings.beta2),
         eps=settings.eps,

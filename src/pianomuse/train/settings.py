@@ -38,6 +38,20 @@ class TrainSettings:
         default=0.0, metadata={"help": "probability spread over all tokens", "min": 0, "max": 0.9}
     )
     l2_wrap: float = field(default=1e-4, metadata={"help": "pull on the largest logit, keeps logits small", "min": 0})
+    stages: str = field(
+        default="auto",
+        metadata={
+            "help": "first new embedding, head and norms, then all; auto: where --init gets another vocabulary",
+            "choices": ("auto", "yes", "no"),
+        },
+    )
+    stage1_steps: int = field(default=300, metadata={"help": "steps of the first stage, if there are stages", "min": 1})
+    stage2_body_lr: float = field(
+        default=0.1, metadata={"help": "of the body in the second stage, as a share of lr", "min": 0}
+    )
+    stage2_rows_lr: float = field(
+        default=4.0, metadata={"help": "of embedding and head in the second stage, times the body's", "min": 0}
+    )
     checkpoint_every: int = field(default=500, metadata={"help": "steps between checkpoints", "min": 1})
     keep_checkpoints: int = field(default=2, metadata={"help": "latest periodic checkpoints that stay", "min": 1})
     validate_every: int = field(default=250, metadata={"help": "steps between validations", "min": 1})
