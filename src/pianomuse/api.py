@@ -219,7 +219,7 @@ def load(
     return Muse(engine, name=name, device="cpu", card=checkpoint.card)
 
 
-def model_folder(name_or_path: str | Path | None) -> Path:
+def model_folder(name_or_path: str | Path | None, *, said_as: str = "--model") -> Path:
     """Find a checkpoint folder: as a path, as the best of a run folder, as a name among those that ship."""
     if name_or_path is not None:
         path = Path(name_or_path)
@@ -227,14 +227,14 @@ def model_folder(name_or_path: str | Path | None) -> Path:
             if (folder / "config.json").is_file():
                 return folder
         if path.is_dir():
-            raise CheckpointError(f"--model {path}: no model in this folder; give one that holds model.safetensors")
+            raise CheckpointError(f"{said_as} {path}: no model in this folder; give one that holds model.safetensors")
     name = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
     if (WEIGHTS / name / "config.json").is_file():
         return WEIGHTS / name
     ships = ", ".join(sorted(folder.parent.name for folder in WEIGHTS.glob("*/config.json"))) or "none"
     if name_or_path is None:
         raise CheckpointError(f"the default model is not at {WEIGHTS / name}; install PianoMuse again, or give --model")
-    raise CheckpointError(f"--model {name}: no such folder and no model of that name; those that ship: {ships}")
+    raise CheckpointError(f"{said_as} {name}: no such folder and no model of that name; those that ship: {ships}")
 
 
 def _read(source: Source, first_downbeat: float | None) -> tuple[Piece, int | None]:

@@ -19,7 +19,20 @@ import typer
 from pianomuse.errors import PianoMuseError
 
 # in the order of the help
-COMMANDS = ("complete", "fill", "prepare", "train", "evaluate", "mirex", "render", "info", "vocab", "bench", "doctor")
+COMMANDS = (
+    "complete",
+    "fill",
+    "prepare",
+    "train",
+    "evaluate",
+    "mirex",
+    "render",
+    "export",
+    "info",
+    "vocab",
+    "bench",
+    "doctor",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -53,7 +53,8 @@ def _facts(folder: Path, name: str) -> dict[str, Any]:
 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
     sizes = facts["config"]
-    yield f"{facts['model']} · RWKV-7, {sizes['n_layer']} layers of {sizes['n_embd']} · {facts['folder']}"
+    kind = "RWKV-7 with DeepEmbed" if sizes.get("deep_embed_rank") else "RWKV-7"
+    yield f"{facts['model']} · {kind}, {sizes['n_layer']} layers of {sizes['n_embd']} · {facts['folder']}"
     yield f"{facts['parameters']:,} parameters · {facts['size_bytes'] / 1e6:.1f} MB on disk"
     yield f"memory of what it has heard: {facts['state_bytes'] / 1e6:.2f} MB, however long the piece is"
     usable = "" if facts["is_usable_here"] else ", another than this version's: it cannot be used here"
