@@ -160,7 +160,9 @@ def test_dynamics_are_measured_on_the_velocities_of_the_files(
 
 
 def test_a_rise_is_one_that_chance_does_not_make() -> None:
-    def at(value: float, half: float) -> Estimate:
-        return Estimate(value, value - half, value + half, 9)
+    def at(value: float, half: float, works: int = 10) -> Estimate:
+        return Estimate(value, value - half, value + half, works)
 
-    assert rises({1: at(1.1, 0.01), 5: at(1.0, 0.01), 9: at(1.02, 0.03), 17: at(1.1, 0.05), 33: at(0.9, 0.01)}) == [17]
+    assert rises({1: at(1.1, 0.01), 5: at(1.0, 0.01), 9: at(1.02, 0.03), 17: at(1.1, 0.05), 33: at(2.0, 0.0, 1)}) == [
+        17
+    ]

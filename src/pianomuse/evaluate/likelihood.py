@@ -33,6 +33,7 @@ BitsOf = Callable[[NDArray[np.int32]], Floats]
 MAX_TOKENS = 32_768
 PARTS = ("onset", "pitch", "duration", "velocity", "other")
 FROM_BARS = (1, 5, 9, 17, 33, 65, 129, 257, 401)
+MIN_WORKS = 10
 _PART_OF = {"Bar": 0, "TimeSig": 0, "Position": 0, "Pitch": 1, "Duration": 2, "Velocity": 3}
 _GIVEN = 3  # BOS, metre, tempo
 
@@ -116,16 +117,7 @@ def by_part(found: Sequence[WorkBits]) -> dict[str, Estimate]:
 
 def by_bar(found: Sequence[WorkBits]) -> dict[int, Estimate]:
     """Return bits per note from bar 1, 5, 9, 17, 33 … on, each up to the next; places without notes are left out."""
-    edges = [*FROM_BARS, np.iinfo(np.int64).max]
-    result = {}
-    for first, last in pairwise(edges):
-        inside = [(w.bar >= first) & (w.bar < last) for w in found]
-        notes = [w.is_note[mask].sum() for w, mask in zip(found, inside, strict=True)]
-        if sum(notes):
-            result[int(first)] = ratio(
-                [w.bits[mask].sum() for w, mask in zip(found, inside, strict=True)], notes, _works(found)
-            )
-    return result
+    return _by_bar(found, [1.0] * len(found))
 
 
 def by_bar_against_own(found: Sequence[WorkBits]) -> dict[int, Estimate]:
@@ -133,26 +125,34 @@ def by_bar_against_own(found: Sequence[WorkBits]) -> dict[int, Estimate]:
 
     Long works are other works than short ones; this compares each work with itself.
     """
-    edges = [*FROM_BARS, np.iinfo(np.int64).max]
-    own = [w.bits.sum() / max(w.is_note.sum(), 1) for w in found]
+    return _by_bar(found, [w.bits.sum() / max(w.is_note.sum(), 1) for w in found])
+
+
+def _by_bar(found: Sequence[WorkBits], usual: Sequence[float]) -> dict[int, Estimate]:
+    """Return bits against notes times the usual bits of each note, over the works that have notes there."""
     result = {}
-    for first, last in pairwise(edges):
-        inside = [(w.bar >= first) & (w.bar < last) for w in found]
-        usual = [w.is_note[mask].sum() * mine for w, mask, mine in zip(found, inside, own, strict=True)]
-        if sum(usual):
-            result[int(first)] = ratio(
-                [w.bits[mask].sum() for w, mask in zip(found, inside, strict=True)], usual, _works(found)
-            )
+    for first, last in pairwise([*FROM_BARS, np.iinfo(np.int64).max]):
+        rows = []
+        for work, own in zip(found, usual, strict=True):
+            inside = (work.bar >= first) & (work.bar < last)
+            if work.is_note[inside].any():
+                rows.append((work.bits[inside].sum(), work.is_note[inside].sum() * own, work.work.work_id))
+        if rows:
+            bits, expected, works = zip(*rows, strict=True)
+            result[int(first)] = ratio(bits, expected, works)
     return result
 
 
 def rises(against_own: Mapping[int, Estimate]) -> list[int]:
     """Return the places of `by_bar_against_own` whose interval lies wholly above the lowest value before them.
 
-    More music heard must not make the next bars harder; these are the bars from which on it does.
+    More music heard must not make the next bars harder; these are the bars from which on it does. Places that fewer
+    than ten works reach say nothing.
     """
     found, lowest = [], float("inf")
     for first, estimate in against_own.items():
+        if estimate.n_works < MIN_WORKS:
+            continue
         if estimate.low > lowest:
             found.append(first)
         lowest = min(lowest, estimate.value)
