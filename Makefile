@@ -10,7 +10,7 @@ PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(IS_SUITABLE)' 2>/dev/null
 endif
 PYTEST_ARGS ?= -n auto --maxprocesses 4
 
-.PHONY: help demo test lint types compose develop reference-markov reference-attention clean
+.PHONY: help demo test lint types compose develop reference-markov reference-attention train-default evaluate-default clean
 
 help:
 	@echo "make demo     complete three bundled pieces and say where to listen"
@@ -18,6 +18,8 @@ help:
 	@echo "make lint     check style and layout (ruff)"
 	@echo "make types    check the types (mypy --strict)"
 	@echo "make reference-markov DATASET=...   count the Markov reference anew from a prepared dataset"
+	@echo "make train-default DATASET=...   train the default model anew"
+	@echo "make evaluate-default MIDI_DIR=...   measure the default model; the tables of its card"
 	@echo "make reference-attention DATASET=...   train the attention reference: hours on a GPU, days on a CPU"
 	@echo "make clean    remove the environments and what tools left behind"
 
@@ -42,6 +44,14 @@ reference-markov: develop
 reference-attention: develop
 	@test -n "$(DATASET)" || { echo "Name a prepared dataset: make reference-attention DATASET=datasets/corpus" >&2; exit 1; }
 	@$(BIN)/python scripts/train_attention.py "$(DATASET)" --out $(or $(OUT),runs/attention) --settings recipes/attention.toml $(ARGS)
+
+train-default: develop
+	@test -n "$(DATASET)" || { echo "Name a prepared dataset: make train-default DATASET=datasets/piano" >&2; exit 1; }
+	@$(BIN)/python scripts/train_default.py "$(DATASET)" --out $(or $(OUT),runs/default) $(ARGS)
+
+evaluate-default: develop
+	@test -n "$(MIDI_DIR)" || { echo "Name validation music: make evaluate-default MIDI_DIR=my-midi-files" >&2; exit 1; }
+	@$(BIN)/python scripts/write_card.py "$(MIDI_DIR)" --out $(or $(OUT),build/evaluation) $(ARGS)
 
 compose develop:
 	@test -n "$(PYTHON)" || { echo "PianoMuse needs Python 3.11 or newer, and none was found. Install it" \

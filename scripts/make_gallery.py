@@ -134,8 +134,7 @@ def page(items: list[Item], seed: int, model: str) -> str:
         "## Credits",
         "",
         "Changed from the sources: converted to MIDI, cut, and completed by PianoMuse. Full attributions are in "
-        "[NOTICE](../../NOTICE). "
-        + " ".join(f"{name}: {credit}." for name, credit in credits(items).items()),
+        "[NOTICE](../../NOTICE). " + " ".join(f"{name}: {credit}." for name, credit in credits(items).items()),
     ]
     return "\n".join(lines) + "\n"
 

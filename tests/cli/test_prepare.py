@@ -35,3 +35,17 @@ def test_prepare_says_what_is_wrong_in_one_line(tmp_path: Path, capsys: pytest.C
     assert err.count("\n") == 1
     assert "not a folder" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_listed_files_are_left_out_and_a_wrong_list_is_told(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text("# shares a tune with a validation piece\nmutopia/bach-bwv120.mid\n", encoding="utf-8")
+    arguments = ["prepare", str(corpus), "--jobs", "1", "--exclude", "lieder", "--exclude-list", str(listed), "--json"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["dropped"]["in the list of excluded files"] == 1
+    listed.write_text("mutopia/nowhere.mid\n", encoding="utf-8")
+    assert main([*arguments, "--out", str(tmp_path / "out2")]) == 2
+    assert "nowhere.mid" in capsys.readouterr().err

@@ -28,6 +28,12 @@ def prepare(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="FOLDER", help="Sub-folder to leave out. May be repeated.")
     ] = None,
+    exclude_list: Annotated[
+        Path | None,
+        typer.Option(
+            "--exclude-list", metavar="FILE", help="Text file: paths inside MIDI_DIR to leave out, one a line."
+        ),
+    ] = None,
     jsonl: Annotated[
         Path | None, typer.Option("--jsonl", metavar="FILE", help="Also write the training windows as JSON Lines.")
     ] = None,
@@ -50,6 +56,7 @@ def prepare(
             step=step,
             jobs=jobs,
             exclude=tuple(exclude or ()),
+            exclude_files=_listed(exclude_list),
             progress=lambda done, files: bar.update(task, completed=done, total=files),
         )
     n_pairs = _write_windows(out, jsonl) if jsonl is not None else None
@@ -58,6 +65,17 @@ def prepare(
     _tell(report, out)
     if n_pairs is not None:
         typer.echo(f"Wrote {n_pairs:,} windows of the training works to {jsonl}", err=True)
+
+
+def _listed(path: Path | None) -> frozenset[str]:
+    """Read a list of files; empty lines and lines that begin with # are passed over."""
+    from pianomuse.errors import RequestError
+
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path is not None else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"--exclude-list {path}: cannot be read ({error}); give a text file") from None
+    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
 def _write_windows(dataset: Path, path: Path) -> int:

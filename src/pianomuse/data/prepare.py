@@ -65,6 +65,7 @@ def process_midi_directory(
     step: int = 1,
     jobs: int | None = None,
     exclude: tuple[str, ...] = (),
+    exclude_files: frozenset[str] = frozenset(),
     progress: Progress | None = None,
 ) -> PrepareReport:
     """Turn all ``.mid`` and ``.midi`` files below a folder into a dataset.
@@ -80,6 +81,7 @@ def process_midi_directory(
         step: bars between windows.
         jobs: processes; default: one per core.
         exclude: sub-folders (first path component) to leave out; counted as dropped.
+        exclude_files: files to leave out, by their paths inside the folder; counted as dropped.
         progress: called after each file.
 
     Raises:
@@ -95,7 +97,7 @@ def process_midi_directory(
     if not names:
         raise DatasetError(f"{folder} has no .mid or .midi files, also not in its sub-folders")
     results = []
-    for result in _tokenise_all(folder, names, exclude, jobs):
+    for result in _tokenise_all(folder, names, exclude, exclude_files, jobs):
         results.append(result)
         if progress is not None:
             progress(len(results), len(names))
@@ -115,10 +117,18 @@ def process_midi_directory(
     return PrepareReport(len(names), header.pieces, dict(dropped), examples, dict(lost))
 
 
-def _tokenise_all(folder: Path, names: list[str], exclude: tuple[str, ...], jobs: int | None) -> Iterator[_Result]:
-    wanted = [name for name in names if Path(name).parts[0] not in exclude]
+def _tokenise_all(
+    folder: Path, names: list[str], exclude: tuple[str, ...], exclude_files: frozenset[str], jobs: int | None
+) -> Iterator[_Result]:
+    unknown = sorted(exclude_files - set(names))
+    if unknown:
+        raise DatasetError(f"the list of files to exclude names {unknown[0]}, which is not in {folder}")
+    wanted = [name for name in names if Path(name).parts[0] not in exclude and name not in exclude_files]
     for name in sorted(set(names) - set(wanted)):
-        yield _Result(name, reason=f"in the excluded folder {Path(name).parts[0]}")
+        listed = name in exclude_files
+        yield _Result(
+            name, reason="in the list of excluded files" if listed else f"in the excluded folder {Path(name).parts[0]}"
+        )
     n_jobs = jobs or os.cpu_count() or 1
     if n_jobs == 1:
         yield from (_tokenise(folder, name) for name in wanted)

@@ -71,6 +71,15 @@ class MatchIndex:
         return bool((known[places] == wanted).any())
 
 
+def step_windows(music: Passage, length: int) -> Hashes:
+    """Return a hash of every run of so many steps of a passage that is not one note repeated: uint64 [n]."""
+    steps = _steps(music)
+    if len(steps) < length:
+        return steps[:0]
+    moves = np.convolve(np.diff(music.pitch) != 0, np.ones(length, dtype=np.int64), mode="valid")
+    return _windows(steps, length)[moves > 0]
+
+
 def _steps(music: Passage) -> Hashes:
     """Return every step as one number: uint64 [n − 1]."""
     interval = (np.diff(music.pitch) + 128).astype(np.uint64)
