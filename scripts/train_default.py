@@ -7,7 +7,6 @@ started again it goes on. At the end OUT/default holds the weights as they ship,
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 from pianomuse.checkpoint.quantise import quantise
 from pianomuse.checkpoint.store import load_checkpoint, save_checkpoint
+from pianomuse.cli import main as pianomuse
 
 RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "default.toml"
 
@@ -35,9 +35,9 @@ def main() -> int:
             last = folder
             continue
         print("pianomuse", *words, file=sys.stderr, flush=True)
-        done = subprocess.run([sys.executable, "-m", "pianomuse", *words, "--device", arguments.device], check=False)
-        if done.returncode:
-            return done.returncode
+        code = pianomuse([*words, "--device", arguments.device])
+        if code:
+            return code
         if not is_finished(folder, words):
             print("Stopped; the same command goes on from there.", file=sys.stderr)
             return 1

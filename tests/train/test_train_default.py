@@ -14,7 +14,7 @@ from pianomuse.settings import read_toml
 from pianomuse.train.command import SECTIONS, override_sections
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = "batch_size=2 max_tokens=128 validation_examples=2 warmup_steps=1 precision=float32".split()
+QUICK = ["batch_size=2", "max_tokens=128", "validation_examples=2", "warmup_steps=1", "precision=float32"]
 RECIPE = f"""
 preset = "debug"
 [[phase]]
