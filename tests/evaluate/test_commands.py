@@ -29,9 +29,13 @@ def test_evaluate_prints_one_document_with_the_promised_names(corpus: Path, caps
         (["no-such-folder"], "not a folder"),
         ([".", "--measures", "beauty"], "choose from all"),
         ([".", "--candidates", "99"], "choose 1 to 16"),
+        (["examples", "--pieces", "2", "--attention", "no-such-folder"], "scripts/train_attention.py"),
     ],
 )
-def test_a_wrong_request_is_one_line(arguments: list[str], what: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_request_is_one_line(
+    arguments: list[str], what: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
     assert main(["evaluate", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == ""
