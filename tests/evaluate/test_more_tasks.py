@@ -163,6 +163,13 @@ def test_a_rise_is_one_that_chance_does_not_make() -> None:
     def at(value: float, half: float, works: int = 10) -> Estimate:
         return Estimate(value, value - half, value + half, works)
 
-    assert rises({1: at(1.1, 0.01), 5: at(1.0, 0.01), 9: at(1.02, 0.03), 17: at(1.1, 0.05), 33: at(2.0, 0.0, 1)}) == [
-        17
-    ]
+    table = {
+        1: at(1.1, 0.01),
+        5: at(1.0, 0.01),
+        9: at(1.02, 0.03),
+        17: at(1.1, 0.05),
+        33: at(1.05, 0.02),
+        65: at(2, 0, 1),
+    }
+    assert rises(table) == [17, 33]
+    assert rises({1: at(1.0, 0.1), 5: at(1.15, 0.1)}) == []

@@ -144,18 +144,20 @@ def _by_bar(found: Sequence[WorkBits], usual: Sequence[float]) -> dict[int, Esti
 
 
 def rises(against_own: Mapping[int, Estimate]) -> list[int]:
-    """Return the places of `by_bar_against_own` whose interval lies wholly above the lowest value before them.
+    """Return the places of `by_bar_against_own` whose interval lies wholly above that of the lowest place before them.
 
     More music heard must not make the next bars harder; these are the bars from which on it does. Places that fewer
     than ten works reach say nothing.
     """
-    found, lowest = [], float("inf")
+    found: list[int] = []
+    lowest: Estimate | None = None
     for first, estimate in against_own.items():
         if estimate.n_works < MIN_WORKS:
             continue
-        if estimate.low > lowest:
+        if lowest is not None and estimate.low > lowest.high:
             found.append(first)
-        lowest = min(lowest, estimate.value)
+        if lowest is None or estimate.value < lowest.value:
+            lowest = estimate
     return found
 
 
