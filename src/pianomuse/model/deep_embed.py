@@ -47,8 +47,8 @@ class DeepEmbed(nn.Module):
             self.s_emb = nn.Embedding(config.vocab_size, R * R)
             self.s_emb_x = nn.Linear(config.n_embd, R * R, bias=False)
 
-    def gated(self, hidden: Tensor, q: Tensor, tokens: Tokens) -> Tensor:
-        """Return `hidden` [B, T, F] times the gate of each token; q [B, T, C] is the normalised input, not shifted."""
+    def gate(self, q: Tensor, tokens: Tokens) -> Tensor:
+        """Return the gate without s0, [B, T, F]; q [B, T, C] is the normalised input, not shifted."""
         B, T, R = *q.shape[:2], self.rank
         if tokens.embedded.dim() == 2:
             table = self.s_emb.weight + self.s_emb_x(tokens.embedded)  # [V, R²]
@@ -56,4 +56,4 @@ class DeepEmbed(nn.Module):
         else:
             rows = self.s_emb(tokens.ids) + self.s_emb_x(tokens.embedded)
         inner = (q @ self.s1).view(B, T, 1, R) @ rows.view(B, T, R, R)
-        return hidden * (inner.view(B, T, R) @ self.s2 + self.s0)
+        return inner.view(B, T, R) @ self.s2

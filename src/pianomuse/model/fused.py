@@ -74,6 +74,11 @@ def squared_relu(x: Tensor) -> Tensor:
     return cast(Tensor, _SquaredReLU.apply(x.contiguous()))  # type: ignore[no-untyped-call]
 
 
+def gated_squared_relu(x: Tensor, z: Tensor, s0: Tensor) -> Tensor:
+    """Return max(x, 0)² * (z + s0) in the dtype of x and z [B, T, F]; s0 is float32 [F]."""
+    return cast(Tensor, _GatedSquaredReLU.apply(x.contiguous(), z.contiguous(), s0))  # type: ignore[no-untyped-call]
+
+
 class _TokenMixes(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, shift: Tensor, mixes: Tensor) -> Tensor:
@@ -176,6 +181,27 @@ class _SquaredReLU(torch.autograd.Function):
         fixed = (_flat(x), _flat(gradient.contiguous()), _flat(dx))
         _share(x.numel() // width, lambda first, last: loops.relu2_backward(first * width, last * width, *fixed))
         return dx
+
+
+class _GatedSquaredReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, z: Tensor, s0: Tensor) -> Tensor:
+        out, width = torch.empty_like(x), x.shape[-1]
+        fixed = (width, _flat(x), _flat(z), _flat(s0), _flat(out))
+        _share(x.numel() // width, lambda first, last: loops.gate_forward(first, last, *fixed))
+        ctx.save_for_backward(x, z, s0)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, z, s0 = ctx.saved_tensors
+        dx, dz, width = torch.empty_like(x), torch.empty_like(z), x.shape[-1]
+        fixed = (width, *map(_flat, (x, z, s0, gradient.contiguous(), dx, dz)))
+        (ds0,) = _share_sums(
+            x.numel() // width, [s0.shape], lambda first, last, sums: loops.gate_backward(first, last, *fixed, *sums)
+        )
+        return dx, dz, ds0
 
 
 def _product_dtype() -> torch.dtype:

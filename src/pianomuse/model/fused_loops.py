@@ -227,3 +227,27 @@ def relu2_backward(first, last, x, gradient, dx):
     for at in range(first, last, LANES):
         positive = sub(read(x, at), at_most(read(x, at), fill(0.0)))
         write(dx, at, mul(mul(fill(2.0), positive), read(gradient, at)))
+
+
+@njit(**_FLAGS)
+def gate_forward(first, last, F, x, z, s0, out):
+    """out = max(x, 0)² * (z + s0), for rows of F numbers; s0 is one row."""
+    for place in range(first * F, last * F, F):
+        for c in range(0, F, LANES):
+            at = place + c
+            positive = sub(read(x, at), at_most(read(x, at), fill(0.0)))
+            write(out, at, mul(mul(positive, positive), add(read(z, at), load(s0, c))))
+
+
+@njit(**_FLAGS)
+def gate_backward(first, last, F, x, z, s0, gradient, dx, dz, ds0):
+    """Gradients of `gate_forward`; ds0 is added to."""
+    for place in range(first * F, last * F, F):
+        for c in range(0, F, LANES):
+            at = place + c
+            positive = sub(read(x, at), at_most(read(x, at), fill(0.0)))
+            slope = mul(positive, read(gradient, at))
+            write(dx, at, mul(mul(fill(2.0), slope), add(read(z, at), load(s0, c))))
+            dgate = mul(slope, positive)
+            write(dz, at, dgate)
+            store(ds0, c, add(load(ds0, c), dgate))

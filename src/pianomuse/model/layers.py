@@ -144,9 +144,12 @@ class ChannelMix(DeepEmbed):
         else:
             f = q + (_previous(q, shift) - q) * self.x_k
         hidden = self.key(f)
-        hidden = fused.squared_relu(hidden) if self.is_fused else torch.relu(hidden).square()
-        if tokens is not None:
-            hidden = self.gated(hidden, q, tokens)
+        if tokens is not None and self.is_fused:
+            hidden = fused.gated_squared_relu(hidden, self.gate(q, tokens), self.s0.flatten())
+        elif tokens is not None:
+            hidden = torch.relu(hidden).square() * (self.gate(q, tokens) + self.s0)
+        else:
+            hidden = fused.squared_relu(hidden) if self.is_fused else torch.relu(hidden).square()
         out: Tensor = self.value(hidden)
         return out
 
