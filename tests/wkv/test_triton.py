@@ -152,6 +152,23 @@ def test_only_one_output_used_and_the_final_state_is_the_callers_own(check, oper
             assert float((x.double().cpu() - z).norm() / z.norm()) < 5e-6
 
 
+@anywhere
+@pytest.mark.parametrize("T", [16, 48])
+def test_the_step_kernel_that_the_benchmark_meets_is_right(check, T: int) -> None:
+    from pianomuse.evaluate.bench import step_kernel
+    from pianomuse.wkv import reference
+
+    given = [x.requires_grad_() for x in check.inputs("usual", 2, T, 2, 32)[:6]]
+    exact = [x.detach().double().cpu().requires_grad_() for x in given]
+    y, final = step_kernel.wkv7(*given)
+    true_y, true_final = reference.wkv7(*exact, None)
+    got = [y, final, *torch.autograd.grad(y.sin().sum(), given)]
+    true = [true_y, true_final, *torch.autograd.grad(true_y.sin().sum(), exact)]
+    for x, z in zip(got, true, strict=True):
+        x, z = x.detach().double().cpu(), z.detach()
+        assert float((x - z).norm() / z.norm()) < 1e-4  # it divides states out of one another
+
+
 def rounded(x: Any, bits: int) -> Any:
     """A tensor of the interpreter with its numbers rounded to the nearest of so many bits."""
     result, drop = x + 0.0, 24 - bits

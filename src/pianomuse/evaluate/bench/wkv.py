@@ -2,7 +2,8 @@
 
 Peers on a CPU, each with one and with all threads, the better one counts: `loop`, autograd through the definition
 (timed on `loop_steps` steps; a longer graph costs more per step), and `autograd-chunks`, the chunk form differentiated
-by PyTorch. On a CUDA device, where installed: `fla`, `chunk_rwkv7` of flash-linear-attention, and `autograd-chunks`.
+by PyTorch. On a CUDA device `autograd-chunks`, `step`, the way RWKV's own training kernels go (with Triton), and, where
+installed, `fla`, `chunk_rwkv7` of flash-linear-attention.
 
 Ceiling on a CPU: the arithmetic of the step form (36 N² operations per step and head) at the multiply-add speed
 measured here; on a GPU: reading and writing every input, output and gradient once at the bandwidth measured here.
@@ -104,6 +105,10 @@ def operator(name: str) -> Operator:
         return autograd_chunks
     if name == "fla":
         return _fla
+    if name == "step":
+        from pianomuse.evaluate.bench import step_kernel
+
+        return lambda given: step_kernel.wkv7(*given)
     return lambda given: wkv7(*given, backend=name)
 
 
@@ -146,7 +151,7 @@ def _fla(given: Given) -> tuple[Tensor, Tensor]:
 def _peers(device: torch.device) -> list[str]:
     if device.type == "cpu":
         return ["loop", "autograd-chunks"]
-    return ["autograd-chunks", *(["fla"] if find_spec("fla") else [])]
+    return ["autograd-chunks", *(["step"] if find_spec("triton") else []), *(["fla"] if find_spec("fla") else [])]
 
 
 def _notes(device: torch.device) -> list[str]:
