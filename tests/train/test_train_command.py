@@ -54,6 +54,7 @@ def test_a_run_is_not_overwritten_and_mistakes_get_one_line(
         (["--out", str(tmp_path / "b"), "--preset", "huge"], "small-piano"),
         (["--out", str(tmp_path / "c"), "--init", str(tmp_path)], "config.json"),
         (["--out", str(tmp_path / "d"), "--resume"], "config.toml"),
+        (["--out", str(tmp_path / "e"), "--preset", "debug", "--device", "cpu", "--set", "wkv=triton"], "CUDA tensors"),
     ):
         assert main(["train", str(dataset), *words]) == 2
         said = capsys.readouterr()

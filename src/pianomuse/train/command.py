@@ -23,7 +23,7 @@ from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.stages import check_stages
 from pianomuse.train.starting import Start, starting_model
-from pianomuse.wkv import BACKENDS, backend_for
+from pianomuse.wkv import BACKENDS, available_backends, backend_for
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,16 @@ def prepare_run(
     return Run(settings, start.model, maker, validation, folder, chosen, resume, said)
 
 
+def _operator(name: str, device: Device, head_size: int) -> str:
+    """Return the backend of the WKV operator; one asked for by name must run here."""
+    if name == "auto":
+        return backend_for(device.torch_device, head_size)
+    reason = available_backends(device.torch_device, head_size)[name]
+    if reason is not None:
+        raise ConfigError(f"wkv={name} cannot run here: {reason}")
+    return name
+
+
 def _sections(out: Path, preset: str, init: Path | None, resume: bool, changes: Sequence[str]) -> dict[str, Any]:
     """Return the settings of every section: those of the run in `out`, or new ones, with the changes applied."""
     config_path = out / "config.toml"
@@ -165,7 +175,7 @@ def _introduction(start: Start, settings: TrainSettings, device: Device) -> list
     """Say what is trained, on what, and in which stages."""
     config = start.model.config
     size = f"{parameter_count(config):,} parameters on {device}, {torch.get_num_threads()} threads"
-    operator = settings.wkv if settings.wkv != "auto" else backend_for(device.torch_device, config.head_size)
+    operator = _operator(settings.wkv, device, config.head_size)
     said = [f"{start.said}: {size}", f"WKV operator: {operator}; choose another with --set wkv={'|'.join(BACKENDS)}"]
     if settings.stages == "yes":
         said.append(f"Stage 1, {settings.stage1_steps} steps: embedding, head and norms; then stage 2, everything.")

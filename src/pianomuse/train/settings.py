@@ -59,7 +59,7 @@ class TrainSettings:
     seed: int = field(default=0, metadata={"help": "of initial values, data order and dropout", "min": 0})
     wkv: str = field(
         default="auto",
-        metadata={"help": "operator backend", "choices": ("auto", "reference", "chunked", "cpu")},
+        metadata={"help": "operator backend", "choices": ("auto", "reference", "chunked", "cpu", "cuda", "triton")},
     )
     precision: str = field(
         default="auto",
