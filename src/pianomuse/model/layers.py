@@ -46,11 +46,13 @@ class TimeMix(nn.Module):
     v2: Tensor
     k_k: Tensor
     k_a: Tensor
+    time_state: nn.Parameter | None  # [H, N(value), N(key)], a tuned state before the first token (adapters.py)
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         """Allocate the parameters; `initial.py` fills them."""
         super().__init__()
         self.is_fused = False
+        self.register_parameter("time_state", None)
         self.is_first, self.n_head, self.head_size = layer == 0, config.n_head, config.head_size
         C = config.n_embd
         for name in ("x_r", "x_w", "x_k", "x_v", "x_a", "x_g", "k_k", "k_a"):
@@ -69,6 +71,10 @@ class TimeMix(nn.Module):
         self.value = nn.Linear(C, C, bias=False)
         self.output = nn.Linear(C, C, bias=False)
         self.ln_x = nn.GroupNorm(config.n_head, C, eps=GROUP_NORM_EPS)
+
+    def beginning(self, batch: int) -> Tensor | None:
+        """Return the memory before the first token, [B, H, N, N]: None is zeros."""
+        return None if self.time_state is None else self.time_state.expand(batch, -1, -1, -1)
 
     def inputs(self, q: Tensor, shift: Tensor | None, v_first: Tensor | None) -> tuple[Tensor, ...]:
         """Return r, log_decay, k, v, a, b of the recurrence (float32 [B, T, H, N]), and g, v_first ([B, T, C])."""

@@ -115,11 +115,13 @@ class PianoMuseRWKV(nn.Module):
         return (out, after) if after is not None else out
 
     def empty_state(self, batch: int) -> ModelState:
-        """Return the state before any token."""
+        """Return the state before any token: zeros, or a tuned memory (`adapters.py`)."""
         c, device = self.config, self.emb.weight.device
+        zeros = torch.zeros(batch, c.n_head, c.head_size, c.head_size, device=device)
+        memories = [cast(Block, block).att.beginning(batch) for block in self.blocks]
         return ModelState(
             torch.zeros(c.n_layer, 2, batch, c.n_embd, device=device),
-            torch.zeros(c.n_layer, batch, c.n_head, c.head_size, c.head_size, device=device),
+            torch.stack([zeros if memory is None else memory for memory in memories]),
         )
 
     @torch.no_grad()
@@ -185,9 +187,13 @@ class PianoMuseRWKV(nn.Module):
     ) -> tuple[Tensor, ModelState | None]:
         v_first: Tensor | None = None
         shifts, memories = [], []
-        for layer, block in enumerate(self.blocks):
-            shift, memory = (None, None) if state is None else (state.shift[layer], state.wkv[layer])
-            run = (cast(Block, block), x, v_first, shift, memory, mask, tokens)
+        for layer, module in enumerate(self.blocks):
+            block = cast(Block, module)
+            if state is None:
+                shift, memory = None, block.att.beginning(x.shape[0])
+            else:
+                shift, memory = state.shift[layer], state.wkv[layer]
+            run = (block, x, v_first, shift, memory, mask, tokens)
             if self.checkpoint_blocks and self.training:
                 x, v_first, q, q2, memory = checkpoint(self._block, *run, use_reentrant=False)
             else:

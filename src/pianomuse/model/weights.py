@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from pianomuse.errors import CheckpointError
+from pianomuse.model.adapters import is_plain, plain_tensors
 from pianomuse.model.rwkv import PianoMuseRWKV
 
 
 def weights_of(model: PianoMuseRWKV) -> dict[str, NDArray[np.float32]]:
-    """Return a float32 copy of every tensor."""
-    return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in model.state_dict().items()}
+    """Return a float32 copy of every official tensor, adapters merged in."""
+    return {name: tensor.detach().float().cpu().numpy().copy() for name, tensor in plain_tensors(model)}
 
 
 def load_weights(model: PianoMuseRWKV, tensors: Mapping[str, NDArray[np.float32]]) -> None:
@@ -23,7 +24,7 @@ def load_weights(model: PianoMuseRWKV, tensors: Mapping[str, NDArray[np.float32]
     Raises:
         CheckpointError: a tensor is missing, unknown, or of another shape.
     """
-    own = dict(model.named_parameters())
+    own = {name: parameter for name, parameter in model.named_parameters() if is_plain(name)}
     wrong = sorted(own.keys() ^ tensors.keys())
     wrong += [name for name in own if name in tensors and tensors[name].shape != tuple(own[name].shape)]
     if wrong:

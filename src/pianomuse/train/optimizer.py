@@ -20,9 +20,13 @@ def optimizer_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
     - `att.w0`, the decay of each channel: twice the learning rate, no weight decay;
     - names with `.weight` and at least two dimensions (embedding, head, projections): weight decay;
     - all others (norms, mixes, low-rank pairs): neither.
+
+    Frozen parameters are in none of them, and get no state.
     """
     decay, fast, plain = [], [], []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if name.endswith("att.w0"):
             fast.append(parameter)
         elif ".weight" in name and parameter.squeeze().dim() >= 2:
