@@ -12,20 +12,23 @@ Every interface goes through here.
 
 from __future__ import annotations
 
+import copy
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, Unpack
 
 from pianomuse.checkpoint.store import Checkpoint, load_checkpoint
+from pianomuse.checkpoint.style import Style, load_style, model_fingerprint, require_fitting
 from pianomuse.errors import CheckpointError, RequestError
 from pianomuse.generate.caret import Caret, find_caret, span_caret
 from pianomuse.generate.compose import Order, compose
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.ideas import Ideas
+from pianomuse.generate.options import Options, has_feel, sampling_of
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS
-from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.summary import notices, piece_line, written_line
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.tokens.tokenizer import PianoTokenizer
@@ -34,39 +37,10 @@ from pianomuse.tokens.vocabulary import require_same
 WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_MODEL = "default"
 DEVICES = ("auto", "cpu", "cuda", "npu", "mps")
-ADVENTURE = {"calm": (0.65, 0.9), "balanced": (0.9, 0.95), "bold": (1.15, 0.98)}
-"""Temperature and top-p in one word."""
 _SEEDS = 10_000  # a drawn seed is short enough to type again
 _FARTHEST_DOWNBEAT = 64
 
 Source = str | Path | bytes | Piece
-
-
-class Options(TypedDict, total=False):
-    """What may be said beside the place, for `Muse.complete` and `Muse.fill`."""
-
-    candidates: int
-    """How many ideas, 1 … 16; default 4."""
-    seed: int | None
-    """Makes the ideas repeatable; None draws one and reports it."""
-    adventure: Literal["calm", "balanced", "bold"]
-    """How bold; default balanced."""
-    temperature: float | None
-    """In place of the one `adventure` means."""
-    top_p: float | None
-    """In place of the one `adventure` means."""
-    top_k: int
-    """Only this many likeliest tokens are drawn from; 0, the default, is no limit."""
-    keep_rit: bool
-    """Go on in the tempo a ritardando ends in."""
-    tracks: Sequence[str]
-    """Tracks that receive new notes, by number (piano tracks from 1) or name: one, or two for right and left."""
-    feel: Literal["played", "straight"]
-    """Whether new notes are as late and as legato as the context was played; default played."""
-    context_bars: int
-    """Bars before the ideas that are heard at most; default 512."""
-    first_downbeat: float | None
-    """Where the first whole bar begins, in quarter notes, for files whose time signatures do not tell."""
 
 
 class Muse:
@@ -77,18 +51,49 @@ class Muse:
         name: of the model.
         device: where it runs.
         card: what is known about the model.
+        fingerprint: finds out which weights these are, when a style has to fit them.
 
     """
 
     def __init__(
-        self, engine: Engine[Any], *, name: str = "", device: str = "cpu", card: Mapping[str, object] | None = None
+        self,
+        engine: Engine[Any],
+        *,
+        name: str = "",
+        device: str = "cpu",
+        card: Mapping[str, object] | None = None,
+        fingerprint: Callable[[], str] | None = None,
     ) -> None:
         """Keep the engine and make its tokenizer."""
         self.engine = engine
         self.name = name
         self.device = device
         self.card = dict(card or {})
+        self.style: Style | None = None
+        self._fingerprint = fingerprint
         self.tokenizer = PianoTokenizer()
+
+    def with_style(self, style: str | Path | Style, strength: float = 1.0) -> Muse:
+        """Return the same model beginning every piece with a style; this one stays as it is.
+
+        Args:
+            style: a file that `pianomuse tune` wrote, or what `load_style` returned.
+            strength: 0 is no style, 1 the style as tuned, at most 1.5.
+
+        Raises:
+            CheckpointError: the file is damaged, or was tuned on another model.
+            RequestError: a strength out of range, or an engine that cannot begin with a style.
+
+        """
+        found = style if isinstance(style, Style) else load_style(style)
+        memory = found.memory(strength)
+        engine: Any = self.engine
+        if self._fingerprint is None or not hasattr(engine, "beginning_with"):
+            raise RequestError(f"--style: the model on {self.device} cannot begin with a style; use --device cpu")
+        require_fitting(found, engine.config, self._fingerprint())
+        other = copy.copy(self)
+        other.engine, other.style = engine.beginning_with(memory), found
+        return other
 
     def complete(
         self,
@@ -144,20 +149,26 @@ class Muse:
         unknown = sorted(options.keys() - Options.__annotations__.keys())
         if unknown:
             raise TypeError(f"unknown option {unknown[0]!r}; there are {', '.join(Options.__annotations__)}")
+        style, strength = options.get("style"), options.get("style_strength", 1.0)
+        if style is not None:
+            muse = self.with_style(style, strength)
+            return muse._ideas(source, place, is_fill=is_fill, options={**options, "style": None, "style_strength": 1})
+        if strength != 1:
+            raise RequestError(f"--style-strength {strength:g}: name the style too, with --style FILE")
         piece, first_downbeat_ticks = _read(source, options.get("first_downbeat"))
         caret = place(piece)
         seed = options.get("seed")
         order = Order(
             n_ideas=options.get("candidates", 4),
             seed=secrets.randbelow(_SEEDS) if seed is None else seed,
-            sampling=_sampling(options),
+            sampling=sampling_of(options),
             is_fill=is_fill,
             keep_ritardando=options.get("keep_rit", False),
             tracks=tuple(options.get("tracks", ())),
-            has_feel=_has_feel(options),
+            has_feel=has_feel(options),
             context_bars=options.get("context_bars", DEFAULT_CONTEXT_BARS),
             first_downbeat_ticks=first_downbeat_ticks,
-            note=f"model {self.name}" if self.name else "",
+            note=self._note(),
         )
         reading_seconds = time.perf_counter() - started
         composition = compose(self.engine, self.tokenizer, piece, caret, order)
@@ -173,6 +184,7 @@ class Muse:
             bars_after=after.n_bars if after is not None else 0,
             hands=heard.hands if heard is not None else "",
             model=self.name,
+            style=self.style.name if self.style is not None else "",
             device=self.device,
             summary=piece_line(piece, composition),
             headline=written_line(composition),
@@ -180,6 +192,11 @@ class Muse:
             seconds=time.perf_counter() - started,
             seconds_to_first_note=None if to_first_note is None else reading_seconds + to_first_note,
         )
+
+    def _note(self) -> str:
+        """Return what an idea's file says about its origin besides seed and settings."""
+        named = {"model": self.name, "style": self.style.name if self.style is not None else ""}
+        return ", ".join(f"{what} {name}" for what, name in named.items() if name)
 
 
 def load(
@@ -216,7 +233,7 @@ def load(
 
     engine = CpuEngine(checkpoint.config, checkpoint.tensors, precision=precision, threads=threads)
     name = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
-    return Muse(engine, name=name, device="cpu", card=checkpoint.card)
+    return Muse(engine, name=name, device="cpu", card=checkpoint.card, fingerprint=cache(lambda: _fingerprint(folder)))
 
 
 def model_folder(name_or_path: str | Path | None, *, said_as: str = "--model") -> Path:
@@ -237,6 +254,12 @@ def model_folder(name_or_path: str | Path | None, *, said_as: str = "--model") -
     raise CheckpointError(f"{said_as} {name}: no such folder and no model of that name; those that ship: {ships}")
 
 
+def _fingerprint(folder: Path) -> str:
+    """Read the weights again: most loads need no fingerprint, and the engine has laid them out in its own way."""
+    checkpoint = load_checkpoint(folder)
+    return model_fingerprint(checkpoint.config, checkpoint.tensors)
+
+
 def _read(source: Source, first_downbeat: float | None) -> tuple[Piece, int | None]:
     """Read the piece; a first downbeat, in quarter notes, becomes ticks of its file."""
     if first_downbeat is not None and not 0 <= first_downbeat <= _FARTHEST_DOWNBEAT:
@@ -246,23 +269,3 @@ def _read(source: Source, first_downbeat: float | None) -> tuple[Piece, int | No
         return piece, None
     ticks = round(first_downbeat * piece.grid.ticks_per_quarter)
     return (piece if isinstance(source, Piece) else read_midi(source, first_downbeat_ticks=ticks)), ticks
-
-
-def _sampling(options: Options) -> SamplingSettings:
-    adventure = options.get("adventure", "balanced")
-    if adventure not in ADVENTURE:
-        raise RequestError(f"--adventure {adventure}: choose {', '.join(ADVENTURE)}")
-    temperature, top_p = ADVENTURE[adventure]
-    wanted, wanted_p = options.get("temperature"), options.get("top_p")
-    return SamplingSettings(
-        temperature=temperature if wanted is None else wanted,
-        top_p=top_p if wanted_p is None else wanted_p,
-        top_k=options.get("top_k", 0),
-    )
-
-
-def _has_feel(options: Options) -> bool:
-    feel = options.get("feel", "played")
-    if feel not in ("played", "straight"):
-        raise RequestError(f"--feel {feel}: choose played or straight")
-    return feel == "played"

@@ -24,6 +24,7 @@ COMMANDS = (
     "fill",
     "prepare",
     "train",
+    "tune",
     "evaluate",
     "mirex",
     "render",

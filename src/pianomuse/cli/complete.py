@@ -33,6 +33,8 @@ def complete(
     feel: o.FeelOption = o.Feel.PLAYED,
     keep_rit: o.KeepRit = False,
     model: o.Model = None,
+    style: o.Style = None,
+    style_strength: o.StyleStrength = 1.0,
     device: o.DeviceOption = o.Device.AUTO,
     out: o.Out = None,
     audio: o.Audio = False,
@@ -63,6 +65,8 @@ def complete(
         tracks=o.track_words(tracks),
         feel=feel.value,
         context_bars=context_bars,
+        style=style,
+        style_strength=style_strength,
         first_downbeat=first_downbeat,
     )
     deliver(ideas, midi, out, audio=audio, as_json=as_json, started=started)

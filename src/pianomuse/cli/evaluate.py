@@ -27,6 +27,9 @@ def evaluate(
         str | None,
         typer.Option("--model", metavar="NAME|PATH", help="A model that ships, a checkpoint or a run folder."),
     ] = None,
+    style: Annotated[
+        Path | None, typer.Option("--style", metavar="FILE", help="Begin every piece with this style (see tune).")
+    ] = None,
     measures: Annotated[
         str,
         typer.Option(
@@ -85,9 +88,10 @@ def evaluate(
         top_p=balanced.top_p if top_p is None else top_p,
     )
     works = load_works(source, n_pieces=pieces, exclude=tuple(exclude or ()))
-    engine: Any = load(model, precision="int8" if precision == "int8" else "float32").engine
+    muse = load(model, precision="int8" if precision == "int8" else "float32")
+    engine: Any = (muse if style is None else muse.with_style(style)).engine
     judged = Judged(chosen, Settings(candidates, seed, sampling), n_valid, attention=attention, training=training)
-    name = DEFAULT_MODEL if model is None else model
+    name = (DEFAULT_MODEL if model is None else model) + (f" with style {style.stem}" if style is not None else "")
     report = _with_progress(lambda tell: judge(engine, name, works, judged, progress=tell))
     if listening_test is not None:
         _listening_test(report, listening_test, seed)

@@ -114,6 +114,7 @@ def report(ideas: Ideas, midi: Path, written: Written, seconds: float) -> dict[s
     return {
         "input": str(midi),
         "model": ideas.model,
+        "style": ideas.style or None,
         "device": ideas.device,
         "seed": ideas.seed,
         "context_bars": ideas.context_bars,

@@ -144,6 +144,24 @@ Model = Annotated[
         rich_help_panel=_MODEL,
     ),
 ]
+Style = Annotated[
+    Path | None,
+    typer.Option(
+        "--style",
+        metavar="FILE",
+        help="A style of your own that `pianomuse tune` wrote for this model.",
+        rich_help_panel=_MODEL,
+    ),
+]
+StyleStrength = Annotated[
+    float,
+    typer.Option(
+        "--style-strength",
+        metavar="X",
+        help="0 is no style, 1 the style as tuned, at most 1.5.",
+        rich_help_panel=_MODEL,
+    ),
+]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where the model runs.", rich_help_panel=_MODEL)]
 Out = Annotated[
     Path | None,

@@ -48,7 +48,9 @@ class PrepareReport:
 
 
 @dataclass(frozen=True)
-class _Result:
+class FileResult:
+    """What became of one file: its piece, or the reason why there is none."""
+
     name: str
     piece: TokenPiece | None = None
     turns: frozenset[int] = frozenset()
@@ -93,9 +95,7 @@ def process_midi_directory(
         raise DatasetError(f"{folder} is not a folder; give the folder that holds the MIDI files")
     if out.exists():
         raise DatasetError(f"{out} exists already; remove it or choose another --out")
-    names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
-    if not names:
-        raise DatasetError(f"{folder} has no .mid or .midi files, also not in its sub-folders")
+    names = midi_names(folder)
     results = []
     for result in _tokenise_all(folder, names, exclude, exclude_files, jobs):
         results.append(result)
@@ -117,48 +117,62 @@ def process_midi_directory(
     return PrepareReport(len(names), header.pieces, dict(dropped), examples, dict(lost))
 
 
+def midi_names(folder: Path) -> list[str]:
+    """Return the MIDI files below a folder, by their paths inside it, sorted.
+
+    Raises:
+        DatasetError: there are none.
+
+    """
+    names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
+    if not names:
+        raise DatasetError(f"{folder} has no .mid or .midi files, also not in its sub-folders")
+    return names
+
+
 def _tokenise_all(
     folder: Path, names: list[str], exclude: tuple[str, ...], exclude_files: frozenset[str], jobs: int | None
-) -> Iterator[_Result]:
+) -> Iterator[FileResult]:
     unknown = sorted(exclude_files - set(names))
     if unknown:
         raise DatasetError(f"the list of files to exclude names {unknown[0]}, which is not in {folder}")
     wanted = [name for name in names if Path(name).parts[0] not in exclude and name not in exclude_files]
     for name in sorted(set(names) - set(wanted)):
         listed = name in exclude_files
-        yield _Result(
+        yield FileResult(
             name, reason="in the list of excluded files" if listed else f"in the excluded folder {Path(name).parts[0]}"
         )
     n_jobs = jobs or os.cpu_count() or 1
     if n_jobs == 1:
-        yield from (_tokenise(folder, name) for name in wanted)
+        yield from (tokenise_file(folder, name) for name in wanted)
         return
     with ProcessPoolExecutor(n_jobs) as pool:
-        yield from pool.map(_tokenise, [folder] * len(wanted), wanted, chunksize=8)
+        yield from pool.map(tokenise_file, [folder] * len(wanted), wanted, chunksize=8)
 
 
 _tokenizer: PianoTokenizer | None = None
 
 
-def _tokenise(folder: Path, name: str) -> _Result:
+def tokenise_file(folder: Path, name: str) -> FileResult:
+    """Read and tokenise one file; a file that cannot be used gives its reason."""
     global _tokenizer
     _tokenizer = _tokenizer or PianoTokenizer()
     try:
         piece, report = tokenise_piece(read_midi(folder / name), _tokenizer, name=name, work_id=name)
     except MidiError as error:
-        return _Result(name, reason=str(error).removeprefix(f"{folder / name}: "))
+        return FileResult(name, reason=str(error).removeprefix(f"{folder / name}: "))
     if piece.n_bars < MIN_BARS:
-        return _Result(name, reason=f"fewer than {MIN_BARS} bars")
+        return FileResult(name, reason=f"fewer than {MIN_BARS} bars")
     notes = read_notes(piece.views["full"].ids[2:], _tokenizer.vocabulary)
     lost = (
         ("outside the piano", report.outside_piano),
         ("longer than 12 quarters, clipped", report.clipped_durations),
         ("struck twice at once, merged", report.duplicates),
     )
-    return _Result(name, piece, turns(notes.onset, notes.pitch), lost=lost)
+    return FileResult(name, piece, turns(notes.onset, notes.pitch), lost=lost)
 
 
-def _split(folder: Path, kept: list[_Result]) -> dict[str, list[TokenPiece]]:
+def _split(folder: Path, kept: list[FileResult]) -> dict[str, list[TokenPiece]]:
     manifest = _read_manifest(folder)
     groups = group_works([result.turns for result in kept]) if not manifest else []
     splits: dict[str, list[TokenPiece]] = {"train": [], "valid": []}

@@ -72,6 +72,7 @@ class Ideas(Sequence[Candidate]):
         bars_after: bars behind them that were heard.
         hands: who plays, such as ``two hands``; empty where nothing was heard.
         model: name of the model.
+        style: name of the style it began with; empty without one.
         device: where it ran.
         summary: the piece in one line.
         headline: what was written, in one line.
@@ -90,6 +91,7 @@ class Ideas(Sequence[Candidate]):
     bars_after: int
     hands: str
     model: str
+    style: str
     device: str
     summary: str
     headline: str

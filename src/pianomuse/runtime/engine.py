@@ -7,6 +7,7 @@ same order, see kernels/matvec.py. They differ between machines with other vecto
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -61,11 +62,29 @@ class CpuEngine:
         self._compiled = forward
         self._run = forward.compiled_forward()
         self._machine = (yield_address(), forward.widest_tile())
+        self._beginning = State.empty(config)
 
     @property
     def vocab_size(self) -> int:
         """Number of tokens V."""
         return self.config.vocab_size
+
+    def beginning_with(self, wkv: Floats) -> CpuEngine:
+        """Return an engine of the same weights that begins every sequence with a memory of its own (a tuned style).
+
+        Args:
+            wkv: float32 [L, H, N(value), N(key)].
+
+        Raises:
+            RequestError: the memory of another model.
+        """
+        beginning = State.empty(self.config)
+        if wkv.shape != (own := beginning.wkv[:, 0].shape):
+            raise RequestError(f"engine: a memory of shape {wkv.shape} belongs to another model; this one: {own}")
+        beginning.wkv[:, 0] = wkv
+        other = copy.copy(self)  # the scratch array is shared too: only one piece of work runs at a time
+        other._beginning = beginning
+        return other
 
     def prefill(self, ids: NDArray[np.integer], state: State | None = None) -> tuple[Floats, State]:
         """Read a sequence.
@@ -110,7 +129,7 @@ class CpuEngine:
         return logits
 
     def _read(self, ids: NDArray[np.integer], state: State | None, want_all: bool) -> tuple[Floats, State]:
-        state = State.empty(self.config) if state is None else state.copy()
+        state = (self._beginning if state is None else state).copy()
         ids = self._checked(ids, state)
         if state.batch != 1:
             raise RequestError(f"prefill: a state of {state.batch} lanes; give a state of one lane")

@@ -18,6 +18,7 @@ from pianomuse.errors import ConfigError, RequestError
 from pianomuse.model.compiled import can_use_loops, compile_blocks, use_loops
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.settings import override, read_toml, to_toml
+from pianomuse.train.adapter_run import adapt, open_run_folder
 from pianomuse.train.loop import Report, train
 from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.settings import TrainSettings
@@ -107,7 +108,7 @@ def prepare_run(
     vocabulary = store.tokenizer.vocabulary
     seed_everything(settings.seed)
     chosen = choose_device(device, precision=settings.precision)
-    folder = RunFolder(out, vocabulary.to_json(), settings.keep_checkpoints)
+    folder = open_run_folder(out, vocabulary.to_json(), settings)
     start = starting_model(
         settings,
         preset=run.preset,
@@ -119,8 +120,9 @@ def prepare_run(
         has_deep_embed=run.deep_embed,
     )
     settings = sections["train"] = _with_stages(settings, start.has_new_rows)
+    adapted = adapt(start.model, settings, has_new_rows=start.has_new_rows)
     start.model.to(chosen.torch_device)
-    said = _introduction(start, settings, chosen)
+    said = [*_introduction(start, settings, chosen), *adapted]
     said += _fuse(start.model, settings)
     maker = BatchMaker(store, sections["batches"], sections["mix"])
     validation = validation_batches(

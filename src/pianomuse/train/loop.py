@@ -62,7 +62,7 @@ def train(
     resume: bool = False,
     listener: Callable[[Report], None] = lambda report: None,
 ) -> Position:
-    """Train until the steps or the minutes are over, or somebody asks to stop; the last state is saved.
+    """Train until steps, minutes or patience are over, or somebody asks to stop; the last state is saved.
 
     Args:
         model: on its device.
@@ -85,7 +85,7 @@ def train(
     run = _Run(model, settings, folder, device, note_ids, listener, resume=resume)
     batches = open_batches(run.at.n_batches)
     with stop_asked() as asked:
-        while run.done < 1 and not run.pauses and not asked():
+        while run.done < 1 and not run.pauses and not run.is_stuck and not asked():
             run.step([next(batches) for _ in range(settings.accumulate)])
             if run.at.step % settings.log_every == 0:
                 run.log()
@@ -133,6 +133,11 @@ class _Run:
     def pauses(self) -> bool:
         """Whether the step is reached at which the run waits to be resumed."""
         return self.settings.pause_at > 0 and self.at.step >= self.settings.pause_at
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the last validations, as many as `patience`, brought no new best."""
+        return 0 < self.settings.patience <= self.at.n_since_best
 
     def step(self, batches: Sequence[Batch]) -> None:
         """Make one optimizer step, and tell the listener."""
@@ -185,7 +190,9 @@ class _Run:
         best = self.at.best_bits_per_note
         if best is None or valid.bits_per_note < best:
             self.folder.save_best(self.model, {"step": self.at.step, "n_tokens": self.at.n_tokens, **values})
-            self.at = replace(self.at, best_bits_per_note=valid.bits_per_note)
+            self.at = replace(self.at, best_bits_per_note=valid.bits_per_note, n_since_best=0)
+        else:
+            self.at = replace(self.at, n_since_best=self.at.n_since_best + 1)
         self._forget()  # its time is not training time
 
     def save(self) -> None:

@@ -39,6 +39,7 @@ class Position:
     n_tokens: int = 0
     elapsed_s: float = 0.0
     best_bits_per_note: float | None = None
+    n_since_best: int = 0  # validations
 
 
 class RunFolder:

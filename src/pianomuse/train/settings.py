@@ -52,6 +52,17 @@ class TrainSettings:
     stage2_rows_lr: float = field(
         default=4.0, metadata={"help": "of embedding and head in the second stage, times the body's", "min": 0}
     )
+    freeze: str = field(
+        default="", metadata={"help": "parameters that stay as they are, by patterns such as emb.*,blocks.0.*"}
+    )
+    lora_rank: int = field(
+        default=0,
+        metadata={"help": "train adapters of this rank beside the projections and nothing else, 0 is none", "min": 0},
+    )
+    lora_alpha: float = field(default=32.0, metadata={"help": "an adapter counts lora_alpha / lora_rank", "min": 0})
+    patience: int = field(
+        default=0, metadata={"help": "end after so many validations without a new best, 0 never", "min": 0}
+    )
     checkpoint_every: int = field(default=500, metadata={"help": "steps between checkpoints", "min": 1})
     keep_checkpoints: int = field(default=2, metadata={"help": "latest periodic checkpoints that stay", "min": 1})
     validate_every: int = field(default=250, metadata={"help": "steps between validations", "min": 1})

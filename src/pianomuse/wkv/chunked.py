@@ -54,7 +54,8 @@ class _WKV7(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor, dfinal: Tensor) -> tuple[Tensor | None, ...]:
-        sequences, kept = ctx.saved_tensors[:6], iter(ctx.saved_tensors[6:])
+        saved = ctx.saved_tensors  # read once: a second time is an error where blocks are recomputed
+        sequences, kept = saved[:6], iter(saved[6:])
         with torch.autocast(dy.device.type, enabled=False):
             *gradients, dstate = _joined(
                 [
