@@ -145,6 +145,10 @@ def test_the_command_writes_a_file_that_complete_and_evaluate_use(
     assert sum(document["dropped"].values()) == 1
     assert "bits per note before" in said.err
     assert load_style(out).facts["seed"] == 0
+    kept = out.read_bytes()
+    assert main([*words, "--seed", "1"]) == 2  # what is there is never overwritten
+    assert "name another file" in capsys.readouterr().err
+    assert out.read_bytes() == kept
 
     code = (
         "import sys; sys.modules['torch'] = None\n"

@@ -28,6 +28,9 @@ def tune(
         str | None, typer.Option("--model", metavar="NAME|PATH", help="The model the style is for.")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="At most so many steps.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", metavar="M", min=0.01, help="At most so many minutes.")
+    ] = None,
     lr: Annotated[float | None, typer.Option("--lr", metavar="X", min=0, help="Learning rate at the start.")] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Of the examples.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, npu or mps.")] = "auto",
@@ -49,7 +52,10 @@ def tune(
             raise
         raise RequestError("tune needs PyTorch: pip install 'pianomuse[train]'") from error
 
+    if out.exists():
+        raise RequestError(f"--out {out} is there already and stays; name another file")
     changes: dict[str, Any] = {"seed": seed}
+    changes |= {"max_minutes": minutes} if minutes is not None else {}
     changes |= {"n_steps": steps} if steps is not None else {}
     changes |= {"lr": lr, "lr_final": lr / 10} if lr is not None else {}
     checkpoint = load_checkpoint(model_folder(model))
@@ -86,7 +92,7 @@ def _tell_result(out: Path, learnt: Learnt) -> None:
         typer.echo(
             f"Held out: {learnt.before:.3f} bits per note before, {learnt.after:.3f} after ({-gain:+.3f})", err=True
         )
-        if gain <= 0:
+        if gain < 0.0005:  # nothing that the line above would show
             typer.echo("This style does not help: the model knows such music already, or the pieces differ.", err=True)
     typer.echo(f"Use it: pianomuse complete your-piece.mid --style {out}", err=True)
 
