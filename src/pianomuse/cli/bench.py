@@ -30,6 +30,7 @@ def bench(
 ) -> None:
     """Measure speed on this machine. A ratio above 1 means ours is better; let nothing else run meanwhile."""
     from pianomuse.evaluate.bench import benchmark
+    from pianomuse.midi.write import write_atomically
     from pianomuse.settings import help_text, override
 
     module = benchmark(name)
@@ -38,7 +39,7 @@ def bench(
         return
     settings = override(module.Settings(), assignments or [])
     outcome = module.measure(settings, lambda text: typer.echo(text, err=True))
-    document = json.dumps(outcome.to_json(), indent=None if out is None else 1, allow_nan=False)
+    document = outcome.to_json()
     if out is not None:
-        out.write_text(document + "\n", encoding="utf-8")
-    typer.echo(json.dumps(outcome.to_json(), allow_nan=False) if as_json else "\n".join(outcome.to_lines()))
+        write_atomically(out, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    typer.echo(json.dumps(document, allow_nan=False) if as_json else "\n".join(outcome.to_lines()))

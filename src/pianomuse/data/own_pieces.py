@@ -6,7 +6,6 @@ last fifth of the bars of every piece of twenty bars or more. With too little ev
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from pianomuse.data.batches import IGNORE, Batch, TargetMask, collate
 from pianomuse.data.examples import Example
 from pianomuse.data.pieces import TokenPiece, View
-from pianomuse.data.prepare import FileResult, midi_names, tokenise_file
+from pianomuse.data.prepare import FileResult, kept_and_dropped, midi_names, tokenise_file
 from pianomuse.data.works import group_works
 from pianomuse.errors import DatasetError
 from pianomuse.tokens.tokenizer import PianoTokenizer
@@ -69,11 +68,7 @@ def read_own_pieces(
         results.append(tokenise_file(folder, name))
         if progress is not None:
             progress(len(results), len(names))
-    kept = [result for result in results if result.piece is not None]
-    dropped = Counter(result.reason for result in results if result.piece is None)
-    if not kept:
-        reasons = "; ".join(f"{reason}: {count}" for reason, count in dropped.most_common(3))
-        raise DatasetError(f"none of the {len(names)} files in {source} can be used ({reasons})")
+    kept, dropped = kept_and_dropped(results, source)
     works = group_works([result.turns for result in kept])
     pieces = [
         replace(result.piece, work_id=kept[work].name)

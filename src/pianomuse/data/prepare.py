@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,11 +101,7 @@ def process_midi_directory(
         results.append(result)
         if progress is not None:
             progress(len(results), len(names))
-    kept = [result for result in results if result.piece is not None]
-    dropped = Counter(result.reason for result in results if result.piece is None)
-    if not kept:
-        reasons = "; ".join(f"{reason}: {count}" for reason, count in dropped.most_common(3))
-        raise DatasetError(f"none of the {len(names)} files in {folder} can be used ({reasons})")
+    kept, dropped = kept_and_dropped(results, folder)
     splits = _split(folder, kept)
     tokenizer = PianoTokenizer()
     header = _header(tokenizer, splits, dropped, len(names), (context_bars, completion_bars, step))
@@ -115,6 +111,20 @@ def process_midi_directory(
         lost.update(dict(result.lost))
     examples = {reason: [r.name for r in results if r.reason == reason][:3] for reason in dropped}
     return PrepareReport(len(names), header.pieces, dict(dropped), examples, dict(lost))
+
+
+def kept_and_dropped(results: Sequence[FileResult], source: Path) -> tuple[list[FileResult], Counter[str]]:
+    """Return the files that gave a piece, and how many did not, by reason.
+
+    Raises:
+        DatasetError: none did.
+    """
+    kept = [result for result in results if result.piece is not None]
+    dropped = Counter(result.reason for result in results if result.piece is None)
+    if not kept:
+        reasons = "; ".join(f"{reason}: {count}" for reason, count in dropped.most_common(3))
+        raise DatasetError(f"none of the {len(results)} files in {source} can be used ({reasons})")
+    return kept, dropped
 
 
 def midi_names(folder: Path) -> list[str]:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from pianomuse.checkpoint.config import parameter_count
-from pianomuse.data.batches import BatchMaker, validation_batches
 from pianomuse.data.store import PieceStore
 from pianomuse.devices import choose_device, seed_everything
 from pianomuse.errors import CheckpointError, RequestError
 from pianomuse.evaluate.attention import AttentionModel, load_attention, matched_config, save_attention
 from pianomuse.model.presets import preset_config
-from pianomuse.settings import to_toml
+from pianomuse.train.command import open_data, write_settings
 from pianomuse.train.loop import Report, train
 from pianomuse.train.run_folder import Position, RunFolder
 
@@ -110,17 +109,11 @@ def _go_on(dataset: Path, out: Path, sections: Mapping[str, Any], listener: List
         ctx_len=sections["batches"].max_tokens,
     )
     model = AttentionModel(config, seed=settings.seed).to(device.torch_device)
-    validation = validation_batches(
-        PieceStore(dataset, "valid"),
-        n_examples=run.validation_examples,
-        max_tokens=sections["batches"].max_tokens,
-        mix=sections["mix"],
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "config.toml").write_text(to_toml(sections), encoding="utf-8")
+    maker, validation = open_data(dataset, store, sections)
+    write_settings(out, sections)
     return train(
         cast(Any, model),
-        BatchMaker(store, sections["batches"], sections["mix"]).batches,
+        maker.batches,
         validation,
         settings,
         AttentionRunFolder(out, vocabulary.to_json(), settings.keep_checkpoints),

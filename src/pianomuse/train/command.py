@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.stages import check_stages
 from pianomuse.train.starting import Start, starting_model
-from pianomuse.wkv import BACKENDS, available_backends, backend_for
+from pianomuse.wkv import BACKENDS, backend_for
 
 
 @dataclass(frozen=True)
@@ -124,26 +124,26 @@ def prepare_run(
     start.model.to(chosen.torch_device)
     said = [*_introduction(start, settings, chosen), *adapted]
     said += _fuse(start.model, settings)
-    maker = BatchMaker(store, sections["batches"], sections["mix"])
-    validation = validation_batches(
-        PieceStore(dataset, "valid"),
-        n_examples=run.validation_examples,
-        max_tokens=sections["batches"].max_tokens,
-        mix=sections["mix"],
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "config.toml").write_text(to_toml(sections), encoding="utf-8")
+    maker, validation = open_data(dataset, store, sections)
+    write_settings(out, sections)
     return Run(settings, start.model, maker, validation, folder, chosen, resume, said)
 
 
-def _operator(name: str, device: Device, head_size: int) -> str:
-    """Return the backend of the WKV operator; one asked for by name must run here."""
-    if name == "auto":
-        return backend_for(device.torch_device, head_size)
-    reason = available_backends(device.torch_device, head_size)[name]
-    if reason is not None:
-        raise ConfigError(f"wkv={name} cannot run here: {reason}")
-    return name
+def open_data(dataset: Path, store: PieceStore, sections: Mapping[str, Any]) -> tuple[BatchMaker, list[Batch]]:
+    """Return what draws the training batches from `store`, and the batches that a run is validated on."""
+    validation = validation_batches(
+        PieceStore(dataset, "valid"),
+        n_examples=sections["run"].validation_examples,
+        max_tokens=sections["batches"].max_tokens,
+        mix=sections["mix"],
+    )
+    return BatchMaker(store, sections["batches"], sections["mix"]), validation
+
+
+def write_settings(out: Path, sections: Mapping[str, object]) -> None:
+    """Write `config.toml` into a run folder, which is made if it is not there."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.toml").write_text(to_toml(sections), encoding="utf-8")
 
 
 def _sections(out: Path, preset: str, init: Path | None, resume: bool, changes: Sequence[str]) -> dict[str, Any]:
@@ -177,7 +177,8 @@ def _introduction(start: Start, settings: TrainSettings, device: Device) -> list
     """Say what is trained, on what, and in which stages."""
     config = start.model.config
     size = f"{parameter_count(config):,} parameters on {device}, {torch.get_num_threads()} threads"
-    operator = _operator(settings.wkv, device, config.head_size)
+    wanted = None if settings.wkv == "auto" else settings.wkv
+    operator = backend_for(device.torch_device, config.head_size, backend=wanted)
     said = [f"{start.said}: {size}", f"WKV operator: {operator}; choose another with --set wkv={'|'.join(BACKENDS)}"]
     if settings.stages == "yes":
         said.append(f"Stage 1, {settings.stage1_steps} steps: embedding, head and norms; then stage 2, everything.")

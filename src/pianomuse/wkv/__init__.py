@@ -71,9 +71,7 @@ def wkv7(
     _check(r=r, log_decay=log_decay, k=k, v=v, a=a, b=b)
     _check_state(r, state)
     name = backend or choose_backend(r)
-    reason = _why_not(name, r.device.type, r.dtype, r.shape[-1])
-    if reason:
-        raise ConfigError(f"wkv backend {name!r} cannot run here: {reason}")
+    _require(name, r.device.type, r.dtype, r.shape[-1])
     if torch.is_anomaly_enabled() and name != "reference":
         _check_decay(log_decay)
     return _operator(name)(r, log_decay, k, v, a, b, state)
@@ -85,9 +83,17 @@ def available_backends(device: str | torch.device = "cpu", head_size: int = 64) 
     return {name: _why_not(name, device_type, torch.float32, head_size) for name in BACKENDS}
 
 
-def backend_for(device: str | torch.device = "cpu", head_size: int = 64) -> str:
-    """Return the name of the backend that is chosen for float32 sequences on the device."""
-    return _choice(torch.device(device).type, False, head_size)
+def backend_for(device: str | torch.device = "cpu", head_size: int = 64, *, backend: str | None = None) -> str:
+    """Return the name of the backend that computes float32 sequences on the device: the named one, or the fastest.
+
+    Raises:
+        ConfigError: the named backend cannot run there.
+    """
+    device_type = torch.device(device).type
+    if backend is None:
+        return _choice(device_type, False, head_size)
+    _require(backend, device_type, torch.float32, head_size)
+    return backend
 
 
 def choose_backend(r: Tensor) -> str:
@@ -112,6 +118,12 @@ def _choice(device_type: str, is_single_step: bool, head_size: int) -> str:
         name, why = "chunked", "matrix products: no faster backend runs on this device"
     _logger.info("wkv7 on %s: backend %s (%s); choose another with backend= or --set wkv=", device_type, name, why)
     return name
+
+
+def _require(name: str, device_type: str, dtype: torch.dtype, head_size: int) -> None:
+    reason = _why_not(name, device_type, dtype, head_size)
+    if reason:
+        raise ConfigError(f"wkv backend {name!r} cannot run here: {reason}")
 
 
 def _why_not(name: str, device_type: str, dtype: torch.dtype, head_size: int) -> str | None:
