@@ -10,7 +10,7 @@ PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(IS_SUITABLE)' 2>/dev/null
 endif
 PYTEST_ARGS ?= -n auto --maxprocesses 4
 
-.PHONY: help demo test lint types compose develop reference-markov reference-attention train-default evaluate-default clean
+.PHONY: help demo test lint types compose develop reference-markov reference-works reference-attention train-default evaluate-default clean
 
 help:
 	@echo "make demo     complete three bundled pieces and say where to listen"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint     check style and layout (ruff)"
 	@echo "make types    check the types (mypy --strict)"
 	@echo "make reference-markov DATASET=...   count the Markov reference anew from a prepared dataset"
+	@echo "make reference-works DATASET=... MANIFEST=...   build the index of works that ideas must not copy"
 	@echo "make train-default DATASET=...   train the default model anew"
 	@echo "make evaluate-default MIDI_DIR=...   measure the default model; the tables of its card"
 	@echo "make reference-attention DATASET=...   train the attention reference: hours on a GPU, days on a CPU"
@@ -40,6 +41,11 @@ types: develop
 reference-markov: develop
 	@test -n "$(DATASET)" || { echo "Name a prepared dataset: make reference-markov DATASET=datasets/corpus" >&2; exit 1; }
 	@$(BIN)/python scripts/build_markov.py "$(DATASET)"
+
+reference-works: develop
+	@test -n "$(DATASET)" -a -n "$(MANIFEST)" || { echo "Name a prepared dataset and its CSV of works:" \
+		"make reference-works DATASET=datasets/corpus MANIFEST=manifest.csv" >&2; exit 1; }
+	@$(BIN)/python scripts/build_known_works.py "$(DATASET)" --manifest "$(MANIFEST)"
 
 reference-attention: develop
 	@test -n "$(DATASET)" || { echo "Name a prepared dataset: make reference-attention DATASET=datasets/corpus" >&2; exit 1; }

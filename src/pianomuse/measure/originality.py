@@ -73,11 +73,26 @@ class MatchIndex:
 
 def step_windows(music: Passage, length: int) -> Hashes:
     """Return a hash of every run of so many steps of a passage that is not one note repeated: uint64 [n]."""
+    runs, is_moving = step_runs(music, length)
+    return runs[is_moving]
+
+
+def step_runs(music: Passage, length: int) -> tuple[Hashes, NDArray[np.bool_]]:
+    """Return a hash of every run of so many steps, and whether it has more than one pitch: uint64 and bool [n]."""
     steps = _steps(music)
     if len(steps) < length:
-        return steps[:0]
+        return steps[:0], np.zeros(0, dtype=np.bool_)
     moves = np.convolve(np.diff(music.pitch) != 0, np.ones(length, dtype=np.int64), mode="valid")
-    return _windows(steps, length)[moves > 0]
+    return _windows(steps, length), moves > 0
+
+
+def step_kinds(music: Passage, length: int) -> NDArray[np.int64]:
+    """Return how many different steps every run of so many has: int64 [n]."""
+    steps = _steps(music)
+    if len(steps) < length:
+        return np.zeros(0, dtype=np.int64)
+    rows = np.sort(np.lib.stride_tricks.sliding_window_view(steps, length), axis=1)
+    return np.asarray(1 + (np.diff(rows, axis=1) != 0).sum(axis=1), dtype=np.int64)
 
 
 def _steps(music: Passage) -> Hashes:
