@@ -10,7 +10,8 @@ our own fault (exit code 1).
     ├── VocabularyError   tokens, data or weights speak another vocabulary
     ├── CheckpointError   weights are missing, damaged or do not fit their configuration
     ├── ConfigError       a setting is unknown or out of range
-    └── DatasetError      a prepared dataset is missing, damaged or of another format version
+    ├── DatasetError      a prepared dataset is missing, damaged or of another format version
+    └── StorageError      a file cannot be written: the disk is full, or the folder is not ours
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class ConfigError(PianoMuseError):
 
 class DatasetError(PianoMuseError):
     """A prepared dataset is missing, damaged, or of another format version."""
+
+
+class StorageError(PianoMuseError):
+    """A file cannot be written: the disk is full, or the folder does not let us."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 
 from pianomuse.checkpoint.config import ModelConfig, low_rank, tensor_shapes
 from pianomuse.checkpoint.quantise import dequantise, quantise, quantise_rows
-from pianomuse.checkpoint.store import load_checkpoint, save_checkpoint
+from pianomuse.checkpoint.store import finish_replacing, load_checkpoint, save_checkpoint
 from pianomuse.errors import CheckpointError
 
 CONFIG = ModelConfig(vocab_size=20, n_layer=2, n_embd=64)
@@ -81,6 +84,48 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(folder: Path, tensors: dict
     with pytest.raises(TypeError):
         save_checkpoint(folder, CONFIG, tensors, tokenizer_json=VOCABULARY, card={"not json": object()})
     assert load_checkpoint(folder).card == {"steps": 3}
+
+
+def test_all_files_follow_the_umask(tmp_path: Path, tensors: dict[str, NDArray[np.float32]]) -> None:
+    before = os.umask(0o027)
+    try:
+        folder = save_checkpoint(tmp_path / "a", CONFIG, tensors, tokenizer_json=VOCABULARY, more_files={"x": b"x"})
+    finally:
+        os.umask(before)
+    assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == dict.fromkeys(
+        ("model.safetensors", "config.json", "tokenizer.json", "x"), 0o640
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot limit the size of files")
+def test_a_full_disk_is_one_clear_error_and_the_old_checkpoint_stays(folder: Path) -> None:
+    """The limit on the size of a file stands for the disk: the kernel refuses to write on."""
+    code = f"""
+import resource, sys
+from pianomuse.checkpoint.store import finish_replacing, load_checkpoint, save_checkpoint
+old = load_checkpoint({str(folder)!r})
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+save_checkpoint({str(folder)!r}, old.config, old.tensors, tokenizer_json=old.tokenizer_json)
+"""
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "StorageError" in child.stderr
+    assert "File too large" in child.stderr
+    assert "make room" in child.stderr
+    assert load_checkpoint(folder).card == {"steps": 3}
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_crash_between_the_two_renames_loses_nothing(
+    folder: Path, tensors: dict[str, NDArray[np.float32]], is_written: bool
+) -> None:
+    folder.rename(folder.with_name(".model.old"))
+    if is_written:
+        save_checkpoint(folder, CONFIG, tensors, tokenizer_json=VOCABULARY, card={"steps": 4})
+        folder.rename(folder.with_name(".model.partial"))
+    folder.with_name(".model.old").mkdir(exist_ok=True)
+    finish_replacing(folder)
+    assert load_checkpoint(folder).card == {"steps": 4 if is_written else 3}
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape"])

@@ -26,7 +26,7 @@ from safetensors.numpy import load_file, save_file
 
 from pianomuse.checkpoint.config import ModelConfig, tensor_shapes
 from pianomuse.checkpoint.quantise import Tensors, dequantise, is_quantised
-from pianomuse.errors import CheckpointError
+from pianomuse.errors import CheckpointError, StorageError
 
 FORMAT = "pianomuse-checkpoint"
 VERSION = 1
@@ -68,6 +68,7 @@ def save_checkpoint(
 
     Raises:
         CheckpointError: the tensors do not fit the configuration, or the vocabulary has no fingerprint.
+        StorageError: the disk is full or the folder cannot be written; what was there before stays.
     """
     folder = Path(folder)
     _require_fitting(config, dequantise(tensors), str(folder))
@@ -78,19 +79,29 @@ def save_checkpoint(
         "weights": "int8" if is_quantised(tensors) else "float32",
         "vocabulary": _fingerprint(tokenizer_json, str(folder)),
     }
-    aside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    save_file(arrays, aside / "model.safetensors", metadata={"format": FORMAT, "version": str(VERSION)})
-    _write_json(aside / "config.json", header)
-    _write_json(aside / "tokenizer.json", tokenizer_json)
+    documents = {"config.json": header, "tokenizer.json": tokenizer_json}
     if card is not None:
-        _write_json(aside / "card.json", card)
-    for name, content in (more_files or {}).items():
-        (aside / name).write_bytes(content)
-    _put_in_place(aside, folder)
+        documents["card.json"] = card
+    aside = _beside(folder, "partial")
+    try:
+        finish_replacing(folder)
+        _write_aside(aside, tensors, documents, more_files or {})
+        _put_in_place(aside, folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        finish_replacing(folder)
+        reason = getattr(error, "strerror", None) or error
+        raise StorageError(
+            f"{folder}: cannot be written ({reason}); checkpoints that were there before are whole; make room, go on"
+        ) from error
     return folder
+
+
+def finish_replacing(folder: Path) -> None:
+    """Put a checkpoint in its place where a crash came between its removal and the arrival of the next."""
+    old, aside = _beside(folder, "old"), _beside(folder, "partial")
+    if not folder.exists() and old.exists():  # the old one leaves only when the new one is whole
+        (aside if aside.exists() else old).rename(folder)
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
@@ -164,18 +175,45 @@ def _read_json(path: Path) -> dict[str, object]:
     return document
 
 
-def _write_json(path: Path, document: Mapping[str, object]) -> None:
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+def _beside(folder: Path, what: str) -> Path:
+    return folder.with_name(f".{folder.name}.{what}")
+
+
+def _write_aside(
+    aside: Path, tensors: Tensors, documents: Mapping[str, Mapping[str, object]], more_files: Mapping[str, bytes]
+) -> None:
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    for name, document in documents.items():
+        (aside / name).write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    weights = aside / "model.safetensors"
+    save_file(arrays, weights, metadata={"format": FORMAT, "version": str(VERSION)})
+    shutil.copymode(aside / "config.json", weights)  # safetensors makes it readable by its owner alone
+    for name, content in more_files.items():
+        (aside / name).write_bytes(content)
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:
     """Make `aside` the folder; the old one leaves only when the new one is whole and on the disk."""
     for path in aside.iterdir():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+        _to_disk(path)
+    _to_disk(aside)
+    old = _beside(folder, "old")
     if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     aside.rename(folder)
+    _to_disk(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or where the system can do that the entries of a folder, are on the disk."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,7 @@ class _Run:
         self.began = time.monotonic() - self.at.elapsed_s
         self.report: Report | None = None
         self._forget()
+        self.sums = self.at.sums
 
     @property
     def done(self) -> float:
@@ -182,6 +183,7 @@ class _Run:
         """Validate, tell, and save the model as `best` when it is."""
         if not validation or self.report is None or self.validated_at == self.at.step:
             return
+        began = time.monotonic()
         valid = validate(self.model, validation, self.settings, self.device, self.note_ids)
         self.validated_at = self.at.step
         self.listener(replace(self.report, valid=valid))
@@ -193,15 +195,17 @@ class _Run:
             self.at = replace(self.at, best_bits_per_note=valid.bits_per_note, n_since_best=0)
         else:
             self.at = replace(self.at, n_since_best=self.at.n_since_best + 1)
-        self._forget()  # its time is not training time
+        self.since_s += time.monotonic() - began  # its time is not training time
 
     def save(self) -> None:
         """Save everything a resume needs, once for a step."""
         if self.report is None or self.saved_at == self.at.step:
             return
-        self.at = replace(self.at, elapsed_s=time.monotonic() - self.began)
+        began = time.monotonic()
+        self.at = replace(self.at, elapsed_s=began - self.began, **asdict(self.sums))
         saved = self.folder.save(self.model, self.optimizer, self.at)
         self.saved_at = self.at.step
+        self.since_s += time.monotonic() - began
         self.listener(replace(self.report, saved=str(saved)))
 
     def _forget(self) -> None:

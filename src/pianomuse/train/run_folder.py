@@ -21,10 +21,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from pianomuse.checkpoint.store import load_checkpoint, save_checkpoint
+from pianomuse.checkpoint.store import finish_replacing, load_checkpoint, save_checkpoint
 from pianomuse.errors import CheckpointError
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.model.weights import load_weights, weights_of
+from pianomuse.train.loss import LossSums
+from pianomuse.train.metrics import Metrics, Values
 
 _STEP = re.compile(r"step-(\d+)")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -40,6 +42,14 @@ class Position:
     elapsed_s: float = 0.0
     best_bits_per_note: float | None = None
     n_since_best: int = 0  # validations
+    nats: float = 0.0  # these three: sums since the last line of metrics
+    n_targets: int = 0
+    n_notes: int = 0
+
+    @property
+    def sums(self) -> LossSums:
+        """Return the sums since the last line of metrics."""
+        return LossSums(self.nats, self.n_targets, self.n_notes)
 
 
 class RunFolder:
@@ -54,12 +64,11 @@ class RunFolder:
     def __init__(self, path: Path, tokenizer_json: Mapping[str, object], keep: int = 2) -> None:
         """Remember the place; nothing is written yet."""
         self.path, self.tokenizer_json, self.keep = path, tokenizer_json, keep
+        self.metrics = Metrics(path)
 
-    def write_metrics(self, values: Mapping[str, float | int | None]) -> None:
+    def write_metrics(self, values: Values) -> None:
         """Append one line to `metrics.jsonl`."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        self.metrics.write(values)
 
     def save(self, model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, position: Position) -> Path:
         """Write `checkpoints/step-N`, complete for resuming, and let the oldest beyond `keep` go."""
@@ -127,6 +136,7 @@ class RunFolder:
             CheckpointError: there is none, or it does not fit the model.
         """
         folder = self.latest()
+        finish_replacing(self.path / "best")
         self.read_model(folder, model)
         try:
             state = load_file(folder / "train.safetensors")
@@ -135,7 +145,7 @@ class RunFolder:
             torch.set_rng_state(state["rng.cpu"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{folder}: the training state is damaged ({error}); use it with --init") from error
-        self._forget_metrics_after(position.step)
+        self.metrics.forget_after(position.step)
         return position
 
     def _periodic(self) -> list[tuple[int, Path]]:
@@ -145,14 +155,6 @@ class RunFolder:
             if match:
                 found.append((int(match[1]), path))
         return sorted(found)
-
-    def _forget_metrics_after(self, step: int) -> None:
-        """Drop lines that the resumed run will write again."""
-        path = self.path / "metrics.jsonl"
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if json.loads(line)["step"] <= step]
-            path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
 def _restore_optimizer(model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
