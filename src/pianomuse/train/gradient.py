@@ -43,6 +43,7 @@ def add_gradient(
                     weights=piece.get("weights"),
                     label_smoothing=settings.label_smoothing,
                     l2_wrap=settings.l2_wrap,
+                    logits_chunk=settings.logits_chunk,
                 )
             (loss / max(total, 1e-9)).backward()  # type: ignore[no-untyped-call]
             report += sums
@@ -60,7 +61,9 @@ def validate(
     for batch in batches:
         for piece in _pieces(batch, settings.micro_rows, device):
             with device.autocast():
-                report += batch_loss(model, piece["input_ids"], piece["target_ids"], note_ids)[1]
+                report += batch_loss(
+                    model, piece["input_ids"], piece["target_ids"], note_ids, logits_chunk=settings.logits_chunk
+                )[1]
     model.train()
     return _sums(report)
 

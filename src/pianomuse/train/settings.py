@@ -22,6 +22,10 @@ class TrainSettings:
         default=0,
         metadata={"help": "rows computed at once, 0 for the whole batch; fewer take less memory", "min": 0},
     )
+    logits_chunk: int = field(
+        default=0,
+        metadata={"help": "targets whose logits are in memory together, 0 for 128 MiB of them", "min": 0},
+    )
     lr: float = field(default=1e-3, metadata={"help": "highest learning rate", "min": 0})
     lr_final: float = field(default=1e-4, metadata={"help": "learning rate at the end", "min": 0})
     warmup_steps: int = field(default=10, metadata={"help": "steps until the learning rate is reached", "min": 0})
