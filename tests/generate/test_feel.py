@@ -67,11 +67,35 @@ def test_top_line_and_bass_keep_their_balance(piece_of: Make) -> None:
 
 
 def test_the_order_of_loud_and_soft_is_the_ideas_own(piece_of: Make) -> None:
-    piece = piece_of([(n, 1.0, 60, 50 + n % 20) for n in range(16)])
+    piece = piece_of([(n, 1.0, 60, 50 + 7 * n % 20) for n in range(16)])
     rising = [PlacedNote(24 * n, 24, 480 * n, 480 * n + 480, 60, 30 + 4 * n) for n in range(16)]
     played = velocities(give_dynamics(rising, measure_dynamics(piece, find_caret(piece))))
     assert (np.diff(played) >= 0).all()
     assert played[-1] > played[0] + 10
+
+
+def bar_means(notes: list[PlacedNote]) -> list[float]:
+    bars = sorted({note.units // 96 for note in notes})
+    return [float(np.mean([note.velocity for note in notes if note.units // 96 == bar])) for bar in bars]
+
+
+def test_an_idea_sets_in_near_the_last_bar_and_glides_to_its_own_level(piece_of: Make) -> None:
+    loud = [(n, 1.0, 60, 95 + n % 5) for n in range(12)] + [(12 + n, 1.0, 60, 70 + n) for n in range(4)]
+    piece = piece_of(loud)  # three bars at 97, the last at 71.5
+    own = [PlacedNote(24 * n, 24, 480 * n, 480 * n + 480, 60, 60 + 3 * (n % 4)) for n in range(24)]
+    played = give_dynamics(own, measure_dynamics(piece, find_caret(piece, at_bar=4)))
+    means = bar_means(played)
+    assert abs(means[0] - 71.5) <= 8
+    assert means[0] < means[1] < means[2] < means[3]
+    assert means[3] < means[4] == means[5]
+    for bar in range(6):  # accents within a bar stay the idea's own
+        assert (np.diff(velocities(played[4 * bar : 4 * bar + 4])) > 0).all()
+
+
+def test_an_idea_that_sets_in_near_the_last_bar_keeps_its_own_step(piece_of: Make) -> None:
+    piece = piece_of([(n, 1.0, 60, 70 + n % 20) for n in range(32)])
+    dynamics = measure_dynamics(piece, find_caret(piece))
+    assert give_dynamics(new_notes(), dynamics) == give_dynamics(new_notes(), replace(dynamics, last_bar=None))
 
 
 def test_velocities_stay_in_range_and_are_not_blown_up() -> None:

@@ -1,7 +1,8 @@
 """How the composer plays: dynamics, lateness, legato, measured in the bars around the caret and given to new notes.
 
 Velocity: one velocity in the context is kept exactly; otherwise the new notes get the mean and the spread of the
-last bars, and top line, inner notes and bass stand to each other as they did there. Time: music played to a click is
+last bars, and top line, inner notes and bass stand to each other as they did there. An idea that would set in much
+louder or softer than the last bar was sets in nearer to it, as a whole bar, and glides to its own level. Time: music played to a click is
 read at its musical position; how late the player was on each position of the beat (swing is a late off-beat), how
 much that varies, and how far notes reach over or stop short is measured and given back. Written music has its gate
 time given back: what the grid calls a quarter is as many ticks long as the composer's quarters mostly are.
@@ -28,6 +29,8 @@ _FEWEST_NOTES = 8
 _TIMING_BARS = 32
 _FEWEST_PER_POSITION = 3
 _USUAL_SHARE = 0.6
+_MOST_STEP = 7.0  # velocities: by how much the first new bar may be louder or softer than the last bar
+_GLIDE_BARS = 3  # bars after the first over which an idea comes back to its own level
 _MOST_STRETCH = 3.0  # velocities of an idea are spread at most so much wider than the model wrote them
 _ROLES = ("top", "inner", "bass")
 
@@ -41,6 +44,9 @@ class Dynamics:
         spread: standard deviation.
         offsets: how much louder than the mean top line, inner notes and bass are.
         middle: mean MIDI pitch; tells top from bass where one note sounds alone.
+        last_bar: mean MIDI velocity over a bar's length right before the caret; None without notes there.
+        bar_units: that length in grid units.
+        first_units: where new notes begin, in grid units from the bar line of the first new bar.
 
     """
 
@@ -48,6 +54,9 @@ class Dynamics:
     spread: float
     offsets: Mapping[str, float]
     middle: float
+    last_bar: float | None = None
+    bar_units: int = 4 * GRID
+    first_units: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,11 +102,22 @@ def measure_dynamics(piece: Piece, caret: Caret, *, both_sides: bool = False) ->
     roles = _roles(onset[chosen] // near, pitch, middle)
     mean = float(velocity.mean())
     offsets = {role: float(velocity[roles == role].mean()) - mean for role in _ROLES if (roles == role).any()}
-    return Dynamics(mean, float(velocity.std()), offsets, middle)
+    scale = GRID / piece.grid.ticks_per_quarter
+    bar_ticks = piece.grid.start_of(caret.bar_index + 1) - piece.grid.start_of(caret.bar_index)
+    last = notes["velocity"][before[onset[before] >= caret.tick - bar_ticks]]
+    return Dynamics(
+        mean,
+        float(velocity.std()),
+        offsets,
+        middle,
+        last_bar=float(last.mean()) if len(last) else None,
+        bar_units=round(bar_ticks * scale),
+        first_units=round((caret.tick - caret.bar_tick) * scale),
+    )
 
 
 def give_dynamics(notes: Sequence[PlacedNote], dynamics: Dynamics | None) -> list[PlacedNote]:
-    """Return the notes with the velocities of the context: its mean, its spread, its balance."""
+    """Return the notes with the velocities of the context: its mean, its spread, its balance, and no jump into it."""
     if dynamics is None or not notes:
         return list(notes)
     if dynamics.spread == 0:
@@ -114,8 +134,23 @@ def give_dynamics(notes: Sequence[PlacedNote], dynamics: Dynamics | None) -> lis
     balance -= balance.mean()
     left = max(dynamics.spread**2 - float(balance.var()), 0.0)
     stretch = min(left**0.5 / max(float(within.std()), 1e-9), _MOST_STRETCH)
-    new = np.clip(np.round(dynamics.mean + balance + within * stretch), 1, 127).astype(int)
+    shaped = dynamics.mean + balance + within * stretch
+    shaped += _glide(np.array([note.units for note in notes]), shaped, dynamics)
+    new = np.clip(np.round(shaped), 1, 127).astype(int)
     return [replace(note, velocity=int(value)) for note, value in zip(notes, new, strict=True)]
+
+
+def _glide(units: NDArray[np.int64], velocity: NDArray[np.float64], dynamics: Dynamics) -> NDArray[np.float64]:
+    """Return what to add so that the first bar sets in near the last one: the same for all its notes, then ever less."""
+    end = dynamics.first_units + dynamics.bar_units
+    is_first = units < end
+    if dynamics.last_bar is None or not is_first.any():
+        return np.zeros_like(velocity)
+    step = float(velocity[is_first].mean()) - dynamics.last_bar
+    too_far = step - float(np.clip(step, -_MOST_STEP, _MOST_STEP))
+    bars_after = np.maximum(units - end, 0) / dynamics.bar_units
+    glide: NDArray[np.float64] = -too_far * np.maximum(1 - bars_after / _GLIDE_BARS, 0)
+    return glide
 
 
 def measure_timing(piece: Piece, caret: Caret) -> Timing:
