@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -39,10 +42,15 @@ class Device:
             getattr(torch, self.torch_device.type).synchronize()
 
     def peak_memory_bytes(self) -> int | None:
-        """Return the most memory tensors have taken on a GPU; None on a CPU."""
+        """Return the most memory that tensors have taken on a GPU, or this process in all on a CPU, if it is known."""
         if self.torch_device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self.torch_device))
-        return None
+        return peak_resident_bytes() if self.torch_device.type == "cpu" else None
+
+    @property
+    def name(self) -> str | None:
+        """Return the name of the GPU; None on a CPU."""
+        return torch.cuda.get_device_name(self.torch_device) if self.torch_device.type == "cuda" else None
 
     def __str__(self) -> str:
         """Name device and precision for people."""
@@ -82,6 +90,19 @@ def choose_device(kind: str = "auto", *, precision: str = "auto") -> Device:
 def seed_everything(seed: int) -> None:
     """Seed the generators that PyTorch's own operators (dropout) draw from."""
     torch.manual_seed(seed)
+
+
+def peak_resident_bytes() -> int | None:
+    """Return the most memory this process has had in RAM, all libraries included; None where it cannot be asked."""
+    status = Path("/proc/self/status")
+    if status.exists():  # not getrusage: a new process starts with its parent's peak there
+        lines = status.read_text("utf-8").splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    if importlib.util.find_spec("resource") is None:
+        return None  # Windows
+    resource: Any = importlib.import_module("resource")
+    peak = int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def _npu_is_there() -> bool:

@@ -29,9 +29,14 @@ def train(
     out: Annotated[
         Path, typer.Option("--out", metavar="RUN", help="Run folder: metrics, checkpoints, the best model.")
     ],
-    preset: Annotated[str, typer.Option("--preset", metavar="NAME", help="Size of a new model.")] = "small-piano",
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="Size of a new model; small-piano if left out.")
+    ] = None,
     init: Annotated[
-        Path | None, typer.Option("--init", metavar="CKPT", help="Start from a checkpoint, a run or an RWKV-7 .pth.")
+        Path | None,
+        typer.Option(
+            "--init", metavar="CKPT", help="Start from a checkpoint, a run, an RWKV-7 .pth, or the bundled: default."
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", metavar="N", help="Optimizer steps.")] = None,
     is_resumed: Annotated[bool, typer.Option("--resume", help="Go on from the latest checkpoint of RUN.")] = False,
@@ -83,21 +88,17 @@ def _list_settings(is_wanted: bool) -> None:
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[Report], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
 
-    columns: list[Any] = [TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn("{task.fields[numbers]}")]
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
+    room = Column(ratio=1)  # what the numbers leave
+    columns: list[Any] = [TextColumn("step {task.fields[step]}"), BarColumn(None, table_column=room)]
+    columns.append(TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True)))
+    with Progress(*columns, console=Console(stderr=True), expand=True) as bar:
         task = bar.add_task("train", total=1.0, step=0, numbers="")
 
         def show(report: Report) -> None:
-            left = report.minutes_left
-            bar.update(
-                task,
-                completed=report.done,
-                step=report.step,
-                numbers=f"loss {report.loss:.3f} · {report.bits_per_note:.2f} bits per note · lr {report.lr:.1e} · "
-                f"{report.tokens_per_s:,.0f} tokens/s · {left:.0f} min left",
-            )
+            bar.update(task, completed=report.done, step=report.step, numbers=_numbers(report))
             if report.valid is not None:
                 bar.console.print(
                     f"step {report.step}: validation {report.valid.bits_per_note:.3f} bits per note, "
@@ -107,3 +108,17 @@ def _progress_bar() -> Iterator[Callable[[Report], None]]:
                 bar.console.print(f"step {report.step}: saved {report.saved}")
 
         yield show
+
+
+def _numbers(report: Report) -> str:
+    """Return what stands beside the bar; it fits into 80 columns."""
+    memory = [] if report.memory_gb is None else [f"{report.memory_gb:.1f} GB"]
+    return " · ".join(
+        (
+            f"loss {report.loss:.2f}",
+            f"{report.bits_per_note:.2f} bits a note",
+            f"{report.tokens_per_s:,.0f} tokens/s",
+            *memory,
+            f"{report.minutes_left:.0f} min left",
+        )
+    )

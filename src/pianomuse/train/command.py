@@ -15,11 +15,14 @@ from pianomuse.data.examples import ExampleMix
 from pianomuse.data.store import PieceStore
 from pianomuse.devices import Device, choose_device, seed_everything
 from pianomuse.errors import ConfigError, RequestError
+from pianomuse.midi.write import write_atomically
 from pianomuse.model.compiled import can_use_loops, compile_blocks, use_loops
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.settings import override, read_toml, to_toml
 from pianomuse.train.adapter_run import adapt, open_run_folder
+from pianomuse.train.environment import note_start
 from pianomuse.train.loop import Report, train
+from pianomuse.train.resume import keep_data, require_same_run
 from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.stages import check_stages
@@ -80,39 +83,43 @@ def prepare_run(
     dataset: Path,
     out: Path,
     *,
-    preset: str,
+    preset: str | None,
     init: Path | None,
     resume: bool,
     changes: Sequence[str],
     device: str,
 ) -> Run:
-    """Read settings, dataset and weights, and write `config.toml`.
+    """Read settings, dataset and weights, and write `config.toml`, `data.json` and `environment.json`.
 
     Args:
         dataset: prepared dataset.
         out: run folder; with `resume` its settings are read, else it must not hold a run.
-        preset: size of a new model.
-        init: weights to start from.
-        resume: go on with the run in `out`.
+        preset: size of a new model; None: small-piano.
+        init: weights to start from, `default` for the ones that ship.
+        resume: go on with the run in `out`; one that was stopped before its first checkpoint begins again.
         changes: `key=value`; a key is looked for in all sections of `config.toml`.
         device: see `choose_device`.
 
     Raises:
         RequestError: the folder holds a run already and `resume` was not asked for.
-        ConfigError, DatasetError, CheckpointError, VocabularyError: as the parts raise them.
+        ConfigError: settings are wrong, or may not change when a run goes on.
+        DatasetError, CheckpointError, VocabularyError: as the parts raise them.
     """
-    sections = _sections(out, preset, init, resume, changes)
+    sections = _sections(dataset, out, preset, init, resume, changes)
     settings, run = sections["train"], sections["run"]
-
     store = PieceStore(dataset, "train")
     vocabulary = store.tokenizer.vocabulary
     seed_everything(settings.seed)
     chosen = choose_device(device, precision=settings.precision)
     folder = open_run_folder(out, vocabulary.to_json(), settings)
+    said = []
+    if resume and not folder.has_checkpoint:
+        said.append(f"{out} was stopped before its first checkpoint and begins again.")
+        resume = False
     start = starting_model(
         settings,
         preset=run.preset,
-        init=folder.latest() if resume else init,
+        init=folder.latest() if resume else Path(run.init) if run.init else None,
         vocab_size=len(vocabulary),
         fingerprint=vocabulary.fingerprint,
         n_layer=run.n_layer,
@@ -122,10 +129,10 @@ def prepare_run(
     settings = sections["train"] = _with_stages(settings, start.has_new_rows)
     adapted = adapt(start.model, settings, has_new_rows=start.has_new_rows)
     start.model.to(chosen.torch_device)
-    said = [*_introduction(start, settings, chosen), *adapted]
+    said += [*_introduction(start, settings, chosen), *adapted]
     said += _fuse(start.model, settings)
     maker, validation = open_data(dataset, store, sections)
-    write_settings(out, sections)
+    said += _write_down(dataset, store, folder, sections, chosen, resume=resume)
     return Run(settings, start.model, maker, validation, folder, chosen, resume, said)
 
 
@@ -140,23 +147,43 @@ def open_data(dataset: Path, store: PieceStore, sections: Mapping[str, Any]) -> 
     return BatchMaker(store, sections["batches"], sections["mix"]), validation
 
 
+def _write_down(
+    dataset: Path, store: PieceStore, folder: RunFolder, sections: Mapping[str, Any], device: Device, *, resume: bool
+) -> list[str]:
+    """Write everything about a run that is known before it starts; return what to tell."""
+    said = [keep_data(dataset, store.header, folder.path, resume=resume)]
+    step = folder.latest_step if resume else 0
+    if not resume:
+        folder.metrics.forget_after(0)
+    write_settings(folder.path, sections)
+    note_start(folder.path, step=step, device=str(device), gpu=device.name, threads=torch.get_num_threads())
+    if 0 < sections["train"].n_steps <= step:
+        said.append(f"This run has made its {step} steps; for more: --resume --steps {2 * step}")
+    return [line for line in said if line]
+
+
 def write_settings(out: Path, sections: Mapping[str, object]) -> None:
     """Write `config.toml` into a run folder, which is made if it is not there."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.toml").write_text(to_toml(sections), encoding="utf-8")
+    write_atomically(out / "config.toml", to_toml(sections).encode())
 
 
-def _sections(out: Path, preset: str, init: Path | None, resume: bool, changes: Sequence[str]) -> dict[str, Any]:
+def _sections(
+    dataset: Path, out: Path, preset: str | None, init: Path | None, resume: bool, changes: Sequence[str]
+) -> dict[str, Any]:
     """Return the settings of every section: those of the run in `out`, or new ones, with the changes applied."""
     config_path = out / "config.toml"
+    asked = {"preset": preset, "init": None if init is None else str(init)}
+    given = {name: value for name, value in asked.items() if value is not None}
     if resume:
-        sections = read_toml(config_path, SECTIONS)
-    elif config_path.exists():
+        before = read_toml(config_path, SECTIONS)
+        after = override_sections({**before, "run": replace(before["run"], **given)}, changes)
+        require_same_run(before, after, dataset, out)
+        return after
+    if config_path.exists():
         raise RequestError(f"{out} holds a run already; go on with --resume, or name another --out")
-    else:
-        sections = {name: cls() for name, cls in SECTIONS.items()}
-        sections["run"] = replace(sections["run"], preset=preset, init=str(init or ""))
-    return override_sections(sections, changes)
+    sections = {name: cls() for name, cls in SECTIONS.items()}
+    return override_sections({**sections, "run": replace(sections["run"], **given)}, changes)
 
 
 def override_sections(sections: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Report:
     lr: float
     tokens_per_s: float
     gradient_norm: float
+    memory_gb: float | None = None  # peak: of the tensors on a GPU, of the whole process on a CPU
     valid: LossSums | None = None
     saved: str | None = None
 
@@ -170,13 +171,14 @@ class _Run:
             lr=lr,
             tokens_per_s=(self.at.n_tokens - self.since_tokens) / seconds,
             gradient_norm=norm,
+            memory_gb=_in_gb(self.device.peak_memory_bytes()),
         )
         self.listener(self.report)
 
     def log(self) -> None:
         """Write a line of metrics and begin new sums."""
         if self.report is not None:
-            self.folder.write_metrics(metrics_of(self.report, self.device))
+            self.folder.write_metrics(metrics_of(self.report))
         self._forget()
 
     def keep_best(self, validation: Sequence[Batch]) -> None:
@@ -195,6 +197,7 @@ class _Run:
             self.at = replace(self.at, best_bits_per_note=valid.bits_per_note, n_since_best=0)
         else:
             self.at = replace(self.at, n_since_best=self.at.n_since_best + 1)
+        self.saved_at = -1  # a checkpoint of this step does not know of it yet
         self.since_s += time.monotonic() - began  # its time is not training time
 
     def save(self) -> None:
@@ -213,9 +216,8 @@ class _Run:
         self.since_s, self.since_tokens = time.monotonic(), self.at.n_tokens
 
 
-def metrics_of(report: Report, device: Device) -> dict[str, float | int | None]:
+def metrics_of(report: Report) -> dict[str, float | int | None]:
     """Return a line of `metrics.jsonl`."""
-    memory_bytes = device.peak_memory_bytes()
     return {
         "step": report.step,
         "loss": report.loss,
@@ -224,5 +226,9 @@ def metrics_of(report: Report, device: Device) -> dict[str, float | int | None]:
         "tokens_per_s": round(report.tokens_per_s, 1),
         "gradient_norm": report.gradient_norm,
         "minutes": report.minutes,
-        "memory_gb": None if memory_bytes is None else memory_bytes / 1e9,
+        "memory_gb": report.memory_gb,
     }
+
+
+def _in_gb(size_bytes: int | None) -> float | None:
+    return None if size_bytes is None else size_bytes / 1e9

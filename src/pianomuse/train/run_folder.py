@@ -1,7 +1,9 @@
 """The run folder: metrics, periodic and best checkpoints, and everything a run needs to go on exactly.
 
 RUN/
-  config.toml             settings (written by the command)
+  config.toml             settings (written by the command, like the two that follow)
+  data.json               what it is trained on: fingerprints of data and vocabulary
+  environment.json        machine, versions and command line of every start
   metrics.jsonl           one object a line
   checkpoints/step-N/     a checkpoint, with train.safetensors (optimizer, chance) and train.json (position)
   best/                   the checkpoint with the lowest validation bits per note
@@ -128,6 +130,16 @@ class RunFolder:
         if not periodic:
             raise CheckpointError(f"{self.path}: no checkpoint to resume from; start the run without --resume")
         return periodic[-1][1]
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Say whether there is something to resume from."""
+        return bool(self._periodic())
+
+    @property
+    def latest_step(self) -> int:
+        """Return the step of the latest periodic checkpoint, 0 without one."""
+        return self._periodic()[-1][0] if self.has_checkpoint else 0
 
     def resume(self, model: PianoMuseRWKV, optimizer: torch.optim.Optimizer) -> Position:
         """Put model, optimizer and chance back as they were at the latest checkpoint; return the position.

@@ -7,33 +7,66 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """The recipe of RWKV-7 (BlinkDL/RWKV-LM, RWKV-v7/train_temp) and how long to follow it."""
+    """The recipe of RWKV-7 (BlinkDL/RWKV-LM, RWKV-v7/train_temp) and how long to follow it.
 
-    n_steps: int = field(default=1000, metadata={"help": "optimizer steps", "min": 1})
+    A field with `resume` in its metadata may change when a run goes on; the text says what happens then.
+    """
+
+    n_steps: int = field(
+        default=1000,
+        metadata={
+            "help": "optimizer steps",
+            "min": 1,
+            "resume": "the learning rate follows the new length from the next step on",
+        },
+    )
     max_minutes: float | None = field(
-        default=None, metadata={"help": "also end after this time; the learning rate then follows the clock", "min": 0}
+        default=None,
+        metadata={
+            "help": "also end after this time; the learning rate then follows the clock",
+            "min": 0,
+            "resume": "the same; minutes of all starts count together",
+        },
     )
     pause_at: int = field(
         default=0,
-        metadata={"help": "stop at this step, to be resumed; the learning rate is that of the whole run", "min": 0},
+        metadata={
+            "help": "stop at this step, to be resumed; the learning rate is that of the whole run",
+            "min": 0,
+            "resume": "at once",
+        },
     )
     accumulate: int = field(default=1, metadata={"help": "batches whose gradients make one step", "min": 1})
     micro_rows: int = field(
         default=0,
-        metadata={"help": "rows computed at once, 0 for the whole batch; fewer take less memory", "min": 0},
+        metadata={
+            "help": "rows computed at once, 0 for the whole batch; fewer take less memory",
+            "min": 0,
+            "resume": "the same gradient up to rounding",
+        },
+    )
+    lr: float = field(
+        default=1e-3, metadata={"help": "highest learning rate", "min": 0, "resume": "from the next step on"}
+    )
+    lr_final: float = field(
+        default=1e-4, metadata={"help": "learning rate at the end", "min": 0, "resume": "from the next step on"}
     )
     logits_chunk: int = field(
         default=0,
-        metadata={"help": "targets whose logits are in memory together, 0 for 128 MiB of them", "min": 0},
+        metadata={
+            "help": "targets whose logits are in memory together, 0 for 128 MiB of them",
+            "min": 0,
+            "resume": "the same gradient up to rounding",
+        },
     )
-    lr: float = field(default=1e-3, metadata={"help": "highest learning rate", "min": 0})
-    lr_final: float = field(default=1e-4, metadata={"help": "learning rate at the end", "min": 0})
     warmup_steps: int = field(default=10, metadata={"help": "steps until the learning rate is reached", "min": 0})
     weight_decay: float = field(default=0.1, metadata={"help": "of the large matrices and nothing else", "min": 0})
     beta1: float = field(default=0.9, metadata={"help": "AdamW's memory of the gradient", "min": 0, "max": 1})
     beta2: float = field(default=0.99, metadata={"help": "AdamW's memory of its square", "min": 0, "max": 1})
     eps: float = field(default=1e-18, metadata={"help": "AdamW's epsilon", "min": 0})
-    clip: float = field(default=1.0, metadata={"help": "largest norm of the gradient", "min": 0})
+    clip: float = field(
+        default=1.0, metadata={"help": "largest norm of the gradient", "min": 0, "resume": "from the next step on"}
+    )
     dropout: float = field(
         default=0.0,
         metadata={"help": "share of the residual stream dropped; strong, use 0.01 to 0.03", "min": 0, "max": 0.9},
@@ -65,22 +98,38 @@ class TrainSettings:
     )
     lora_alpha: float = field(default=32.0, metadata={"help": "an adapter counts lora_alpha / lora_rank", "min": 0})
     patience: int = field(
-        default=0, metadata={"help": "end after so many validations without a new best, 0 never", "min": 0}
+        default=0,
+        metadata={"help": "end after so many validations without a new best, 0 never", "min": 0, "resume": "at once"},
     )
-    checkpoint_every: int = field(default=500, metadata={"help": "steps between checkpoints", "min": 1})
-    keep_checkpoints: int = field(default=2, metadata={"help": "latest periodic checkpoints that stay", "min": 1})
-    validate_every: int = field(default=250, metadata={"help": "steps between validations", "min": 1})
-    log_every: int = field(default=10, metadata={"help": "steps between lines of metrics.jsonl", "min": 1})
+    checkpoint_every: int = field(
+        default=500, metadata={"help": "steps between checkpoints", "min": 1, "resume": "at once"}
+    )
+    keep_checkpoints: int = field(
+        default=2,
+        metadata={"help": "latest periodic checkpoints that stay", "min": 1, "resume": "at the next checkpoint"},
+    )
+    validate_every: int = field(
+        default=250,
+        metadata={"help": "steps between validations", "min": 1, "resume": "`patience` counts validations, not steps"},
+    )
+    log_every: int = field(
+        default=10, metadata={"help": "steps between lines of metrics.jsonl", "min": 1, "resume": "at once"}
+    )
     seed: int = field(default=0, metadata={"help": "of initial values, data order and dropout", "min": 0})
     wkv: str = field(
         default="auto",
-        metadata={"help": "operator backend", "choices": ("auto", "reference", "chunked", "cpu", "cuda", "triton")},
+        metadata={
+            "help": "operator backend",
+            "choices": ("auto", "reference", "chunked", "cpu", "cuda", "triton"),
+            "resume": "the same numbers up to rounding, to go on with another machine",
+        },
     )
     precision: str = field(
         default="auto",
         metadata={
             "help": "of matrix products; auto is bfloat16 where the hardware has it",
             "choices": ("auto", "bfloat16", "float32"),
+            "resume": "another rounding, to go on with another machine",
         },
     )
     fuse: str = field(
@@ -88,8 +137,13 @@ class TrainSettings:
         metadata={
             "help": "elementwise work in one pass: loops (CPU), compile (torch.compile), no; auto is loops on a CPU",
             "choices": ("auto", "no", "loops", "compile"),
+            "resume": "the same numbers up to rounding",
         },
     )
     checkpoint_blocks: bool = field(
-        default=False, metadata={"help": "recompute blocks in the backward pass: less memory, slower"}
+        default=False,
+        metadata={
+            "help": "recompute blocks in the backward pass: less memory, slower",
+            "resume": "the same numbers, less memory",
+        },
     )

@@ -21,6 +21,7 @@ from pianomuse.model.weights import load_weights, weights_of
 from pianomuse.train.settings import TrainSettings
 
 Weights = Mapping[str, NDArray[np.float32]]
+WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def starting_model(
     Args:
         settings: dropout, operator backend, seed.
         preset: size of a new model; not used with `init`.
-        init: checkpoint folder, run folder (its best) or official .pth.
+        init: checkpoint folder, run folder (its best), official .pth, or `default`, the weights that ship.
         vocab_size: of the dataset's vocabulary.
         fingerprint: of the dataset's vocabulary.
         n_layer: another depth than the preset's; with `init`, layers are added that at first change nothing.
@@ -86,6 +87,12 @@ def starting_model(
     return Start(model, ", ".join((f"weights from {init}", *notes)), has_new_rows)
 
 
+def bundled_or(init: Path) -> Path:
+    """Return the folder of the weights that ship under this name, such as `default`; else the path as it is."""
+    bundled = WEIGHTS / init
+    return bundled if not init.exists() and len(init.parts) == 1 and (bundled / "config.json").exists() else init
+
+
 def _model(config: ModelConfig, settings: TrainSettings) -> PianoMuseRWKV:
     return PianoMuseRWKV(
         config,
@@ -101,6 +108,7 @@ def _read(init: Path, fingerprint: str) -> tuple[ModelConfig, Weights, list[str]
     if init.suffix == ".pth":
         config, tensors, extra = from_official(read_pth(init))
         return config, tensors, [f"without {', '.join(extra[:3])}, which RWKV-7 does not know"] if extra else []
+    init = bundled_or(init)
     is_run = not (init / "config.json").exists() and (init / "best" / "config.json").exists()
     checkpoint = load_checkpoint(init / "best" if is_run else init)
     if checkpoint.vocabulary_fingerprint != fingerprint:

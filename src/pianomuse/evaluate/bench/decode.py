@@ -29,11 +29,12 @@ from numpy.typing import NDArray
 
 from pianomuse.checkpoint.config import ModelConfig, parameter_count, tensor_shapes
 from pianomuse.evaluate.bench import ceilings
-from pianomuse.evaluate.bench.outcome import Outcome, Row, Tell, machine, n_cores
+from pianomuse.evaluate.bench.outcome import Outcome, Row, Tell, machine
 from pianomuse.evaluate.bench.turns import Slice, fastest, take_turns
 from pianomuse.runtime.engine import CpuEngine
 from pianomuse.runtime.packing import Precision
 from pianomuse.runtime.state import State
+from pianomuse.train.environment import n_cores
 
 KINDS: tuple[Precision, ...] = ("float32", "int8")
 STEPS, PROMPT = 8, 256  # tokens written, and read, in one slice

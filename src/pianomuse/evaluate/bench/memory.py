@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-_STATUS = Path("/proc/self/status")
+from pianomuse.devices import peak_resident_bytes
+
 Work = Callable[..., Callable[[], object]]
 
 
@@ -40,7 +40,7 @@ def peak_growth_bytes(work: Work, *arguments: Any) -> int | None:
             is_small=True)` the same on a small scale, to load what is loaded once.
         arguments: of `work`; they are sent to the other process.
     """
-    if not _STATUS.exists():
+    if peak_resident_bytes() is None:
         return None
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_growth, (work, arguments))
@@ -49,12 +49,6 @@ def peak_growth_bytes(work: Work, *arguments: Any) -> int | None:
 def _growth(work: Work, arguments: Sequence[Any]) -> int:
     work(*arguments, is_small=True)()
     run = work(*arguments)
-    before = _highest_resident_bytes()
+    before = peak_resident_bytes() or 0
     run()
-    return _highest_resident_bytes() - before
-
-
-def _highest_resident_bytes() -> int:
-    # not getrusage: a new process starts with its parent's peak there
-    lines = _STATUS.read_text("utf-8").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return (peak_resident_bytes() or 0) - before

@@ -7,8 +7,9 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
+
+from pianomuse.train.environment import n_cores, processor
 
 Tell = Callable[[str], None]
 """Is told in a few words what is being measured."""
@@ -89,19 +90,6 @@ def machine(**more: Any) -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {key: value for key, value in (facts | more).items() if value is not None}
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text("utf-8").splitlines() if listing.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def n_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _short(value: Any) -> Any:

@@ -22,12 +22,13 @@ from torch import Tensor, nn
 from pianomuse.checkpoint.config import parameter_count
 from pianomuse.devices import Device, choose_device
 from pianomuse.evaluate.bench import ceilings
-from pianomuse.evaluate.bench.outcome import Outcome, Row, Tell, machine, n_cores
+from pianomuse.evaluate.bench.outcome import Outcome, Row, Tell, machine
 from pianomuse.evaluate.bench.transformer import Transformer
 from pianomuse.evaluate.bench.turns import Clock, Slice, fastest, take_turns
 from pianomuse.model.compiled import can_use_loops, use_loops
 from pianomuse.model.presets import preset_config
 from pianomuse.model.rwkv import PianoMuseRWKV
+from pianomuse.train.environment import n_cores
 
 
 @dataclass(frozen=True)

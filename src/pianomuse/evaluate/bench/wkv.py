@@ -28,8 +28,9 @@ from torch import Tensor
 from pianomuse.devices import Device, choose_device
 from pianomuse.evaluate.bench import ceilings
 from pianomuse.evaluate.bench.memory import kept_bytes, peak_growth_bytes
-from pianomuse.evaluate.bench.outcome import Outcome, Row, Tell, machine, n_cores
+from pianomuse.evaluate.bench.outcome import Outcome, Row, Tell, machine
 from pianomuse.evaluate.bench.turns import Clock, Slice, fastest, take_turns
+from pianomuse.train.environment import n_cores
 from pianomuse.wkv import available_backends, chunked, wkv7
 
 HEAD_SIZE = 64
