@@ -106,6 +106,8 @@ def _progress_bar() -> Iterator[Callable[[Report], None]]:
                 )
             if report.saved is not None:
                 bar.console.print(f"step {report.step}: saved {report.saved}")
+            if report.sampled is not None:
+                bar.console.print(f"step {report.step}: samples {report.sampled}")
 
         yield show
 

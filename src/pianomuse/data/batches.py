@@ -37,6 +37,14 @@ class BatchSettings:
     length_power: float = field(
         default=0.7, metadata={"help": "a piece is drawn in proportion to its length to this power"}
     )
+    ahead: int = field(
+        default=2 * _POOL,
+        metadata={
+            "help": "batches a thread draws ahead, 0 none; they are the same",
+            "min": 0,
+            "resume": "the same batches",
+        },
+    )
     folder_weights: str = field(
         default="", metadata={"help": "draw sub-folders more or less often, such as chopin=2,pop909=0.5; others 1"}
     )

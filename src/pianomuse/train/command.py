@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from pianomuse.checkpoint.config import parameter_count
+from pianomuse.data.ahead import draw_ahead
 from pianomuse.data.batches import Batch, BatchMaker, BatchSettings, validation_batches
 from pianomuse.data.examples import ExampleMix
 from pianomuse.data.store import PieceStore
@@ -24,6 +25,7 @@ from pianomuse.train.environment import note_start
 from pianomuse.train.loop import Report, train
 from pianomuse.train.resume import keep_data, require_same_run
 from pianomuse.train.run_folder import Position, RunFolder
+from pianomuse.train.samples import Sampler, sample_pieces
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.stages import check_stages
 from pianomuse.train.starting import Start, starting_model
@@ -63,12 +65,13 @@ class Run:
     device: Device
     resume: bool
     said: list[str]
+    sampler: Sampler
 
     def start(self, listener: Callable[[Report], None]) -> Position:
         """Train to the end, or until somebody stops it."""
         return train(
             self.model,
-            self.maker.batches,
+            draw_ahead(self.maker.batches, self.maker.settings.ahead),
             self.validation,
             self.settings,
             self.folder,
@@ -76,6 +79,7 @@ class Run:
             note_ids=self.maker.store.tokenizer.vocabulary.ids_of("Pitch"),
             resume=self.resume,
             listener=listener,
+            sample=self.sampler.write,
         )
 
 
@@ -133,7 +137,7 @@ def prepare_run(
     said += _fuse(start.model, settings)
     maker, validation = open_data(dataset, store, sections)
     said += _write_down(dataset, store, folder, sections, chosen, resume=resume)
-    return Run(settings, start.model, maker, validation, folder, chosen, resume, said)
+    return Run(settings, start.model, maker, validation, folder, chosen, resume, said, _sampler(dataset))
 
 
 def open_data(dataset: Path, store: PieceStore, sections: Mapping[str, Any]) -> tuple[BatchMaker, list[Batch]]:
@@ -156,10 +160,17 @@ def _write_down(
     if not resume:
         folder.metrics.forget_after(0)
     write_settings(folder.path, sections)
+    if sections["train"].tensorboard and folder.metrics.open_board(step):
+        said.append(f"TensorBoard: tensorboard --logdir {folder.path}")
     note_start(folder.path, step=step, device=str(device), gpu=device.name, threads=torch.get_num_threads())
     if 0 < sections["train"].n_steps <= step:
         said.append(f"This run has made its {step} steps; for more: --resume --steps {2 * step}")
     return [line for line in said if line]
+
+
+def _sampler(dataset: Path) -> Sampler:
+    store = PieceStore(dataset, "valid")
+    return Sampler([store[index] for index in sample_pieces(len(store))], store.tokenizer)
 
 
 def write_settings(out: Path, sections: Mapping[str, object]) -> None:

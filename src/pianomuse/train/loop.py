@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from pianomuse.train.stages import forget_idle_gradients, share_learning_rate
 
 @dataclass(frozen=True)
 class Report:
-    """What a listener hears after every step, and again after a validation (`valid`) or a checkpoint (`saved`)."""
+    """What a listener hears after every step, and again after a validation, a checkpoint or samples."""
 
     step: int
     done: float  # share of the run, 0 to 1
@@ -42,8 +43,10 @@ class Report:
     tokens_per_s: float
     gradient_norm: float
     memory_gb: float | None = None  # peak: of the tensors on a GPU, of the whole process on a CPU
+    data_share: float = 0.0  # of the time, waiting for batches
     valid: LossSums | None = None
     saved: str | None = None
+    sampled: str | None = None
 
     @property
     def minutes_left(self) -> float:
@@ -62,6 +65,7 @@ def train(
     note_ids: NDArray[Any],
     resume: bool = False,
     listener: Callable[[Report], None] = lambda report: None,
+    sample: Callable[[PianoMuseRWKV, Path], Path] | None = None,
 ) -> Position:
     """Train until steps, minutes or patience are over, or somebody asks to stop; the last state is saved.
 
@@ -75,6 +79,7 @@ def train(
         note_ids: the ids of Pitch tokens, to count notes.
         resume: go on from the latest checkpoint of the folder.
         listener: is told of every step.
+        sample: writes samples of the model into a folder, every `sample_every` steps.
 
     Returns:
         The position reached.
@@ -87,13 +92,15 @@ def train(
     batches = open_batches(run.at.n_batches)
     with stop_asked() as asked:
         while run.done < 1 and not run.pauses and not run.is_stuck and not asked():
-            run.step([next(batches) for _ in range(settings.accumulate)])
+            run.step(run.take(batches))
             if run.at.step % settings.log_every == 0:
                 run.log()
             if run.at.step % settings.validate_every == 0:
                 run.keep_best(validation)
             if run.at.step % settings.checkpoint_every == 0:
                 run.save()
+            if sample is not None and settings.sample_every and run.at.step % settings.sample_every == 0:
+                run.sample(sample)
         if not asked():
             run.keep_best(validation)
         run.save()
@@ -141,6 +148,13 @@ class _Run:
         """Whether the last validations, as many as `patience`, brought no new best."""
         return 0 < self.settings.patience <= self.at.n_since_best
 
+    def take(self, batches: Iterator[Batch]) -> list[Batch]:
+        """Return the batches of one step, and count how long they were waited for."""
+        began = time.monotonic()
+        taken = [next(batches) for _ in range(self.settings.accumulate)]
+        self.waited_s += time.monotonic() - began
+        return taken
+
     def step(self, batches: Sequence[Batch]) -> None:
         """Make one optimizer step, and tell the listener."""
         lr = learning_rate(self.settings, self.at.step, (time.monotonic() - self.began) / 60)
@@ -172,6 +186,7 @@ class _Run:
             tokens_per_s=(self.at.n_tokens - self.since_tokens) / seconds,
             gradient_norm=norm,
             memory_gb=_in_gb(self.device.peak_memory_bytes()),
+            data_share=self.waited_s / seconds,
         )
         self.listener(self.report)
 
@@ -211,8 +226,17 @@ class _Run:
         self.since_s += time.monotonic() - began
         self.listener(replace(self.report, saved=str(saved)))
 
+    def sample(self, sample: Callable[[PianoMuseRWKV, Path], Path]) -> None:
+        """Write samples of the model as it is now."""
+        if self.report is None:
+            return
+        began = time.monotonic()
+        sampled = sample(self.model, self.folder.path / "samples" / f"step-{self.at.step}")
+        self.since_s += time.monotonic() - began
+        self.listener(replace(self.report, sampled=str(sampled)))
+
     def _forget(self) -> None:
-        self.sums = LossSums(0.0, 0, 0)
+        self.sums, self.waited_s = LossSums(0.0, 0, 0), 0.0
         self.since_s, self.since_tokens = time.monotonic(), self.at.n_tokens
 
 
@@ -227,6 +251,7 @@ def metrics_of(report: Report) -> dict[str, float | int | None]:
         "gradient_norm": report.gradient_norm,
         "minutes": report.minutes,
         "memory_gb": report.memory_gb,
+        "data_share": round(report.data_share, 4),
     }
 
 

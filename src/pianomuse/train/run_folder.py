@@ -5,6 +5,8 @@ RUN/
   data.json               what it is trained on: fingerprints of data and vocabulary
   environment.json        machine, versions and command line of every start
   metrics.jsonl           one object a line
+  samples/step-N/         completions of three validation pieces (written by the command)
+  tensorboard/            the metrics again, where TensorBoard is installed
   checkpoints/step-N/     a checkpoint, with train.safetensors (optimizer, chance) and train.json (position)
   best/                   the checkpoint with the lowest validation bits per note
 """

@@ -115,6 +115,14 @@ class TrainSettings:
     log_every: int = field(
         default=10, metadata={"help": "steps between lines of metrics.jsonl", "min": 1, "resume": "at once"}
     )
+    sample_every: int = field(
+        default=1000,
+        metadata={"help": "steps between samples of what the model writes, 0 never", "min": 0, "resume": "at once"},
+    )
+    tensorboard: bool = field(
+        default=True,
+        metadata={"help": "write the metrics for TensorBoard too, where it is installed", "resume": "at once"},
+    )
     seed: int = field(default=0, metadata={"help": "of initial values, data order and dropout", "min": 0})
     wkv: str = field(
         default="auto",
