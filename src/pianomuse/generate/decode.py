@@ -2,15 +2,17 @@
 
 Ideas decode in lanes of a fixed number. Idea k depends on the plan, the seed and k alone: it has its own generator,
 its own constraints, and its row of the batch is computed in a batch of the same width whatever the number of ideas
-(or, if the engine promises `rows_are_exact`, in one that shrinks as ideas finish).
+(or, if the engine promises `rows_are_exact`, in one that holds all ideas and shrinks as they finish).
+
+`Decoding` is the loop opened up, one token of every idea per step, for whoever wants to look on; `decode` runs it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,58 +113,140 @@ def decode(
         CheckpointError: the model's logits are not finite numbers.
 
     """
+    check_ideas(n_ideas, seed)
+    started = time.perf_counter()
+    rules = Rules(plan)
+    ideas = [IdeaWriter(rules, seed, number, started) for number in range(n_ideas)]
+    decoding = Decoding(engine, state, logits, ideas, settings or SamplingSettings(), lanes=lanes)
+    while not decoding.is_over and not (is_cancelled is not None and is_cancelled()):
+        for idea in decoding.step():
+            if on_token is not None:
+                on_token(idea.number, idea.ids[-1])
+            if on_note is not None and idea.has_new_note:
+                on_note(idea.number, idea.notes[-1])
+    return [idea.result() for idea in ideas]
+
+
+def check_ideas(n_ideas: int, seed: int) -> None:
+    """Raise RequestError for a number of ideas or a seed out of range."""
     if not 1 <= n_ideas <= MAX_IDEAS:
         raise RequestError(f"{n_ideas} ideas cannot be written at once; choose 1 to {MAX_IDEAS}")
     if seed < 0:
         raise RequestError(f"the seed is {seed}; choose 0 or more")
-    rules = Rules(plan)
-    listeners = _Listeners(on_token or _ignore, on_note or _ignore)
-    started = time.perf_counter()
-    ideas = [_Idea(rules, seed, number, listeners, started) for number in range(n_ideas)]
-    for first in range(0, n_ideas, lanes):
-        group = ideas[first : first + lanes]
-        _decode_lanes(engine, state, logits, group, settings or SamplingSettings(), lanes, is_cancelled or _never)
-    return [idea.result() for idea in ideas]
 
 
-class _Listeners(NamedTuple):
-    token: Callable[[int, int], None]
-    note: Callable[[int, IdeaNote], None]
+class Decoding(Generic[StateT]):
+    """Ideas being written side by side, one token each per step."""
+
+    def __init__(
+        self,
+        engine: Engine[StateT],
+        state: StateT,
+        logits: NDArray[np.float32],
+        ideas: Iterable[IdeaWriter],
+        settings: SamplingSettings,
+        *,
+        lanes: int = LANES,
+    ) -> None:
+        """Begin where a state has read everything before the ideas; arguments as for `decode`."""
+        self._engine, self._state, self._logits = engine, state, logits
+        self._settings = settings
+        self._rows_are_exact = bool(getattr(engine, "rows_are_exact", False))
+        self._n_lanes = lanes
+        self._waiting = list(ideas)
+        self._lanes: list[IdeaWriter] = []
+        self._tokens = np.zeros(0, dtype=np.int32)
+
+    @property
+    def is_over(self) -> bool:
+        """Every idea is finished or was stopped."""
+        return not any(idea.is_open for idea in (*self._lanes, *self._waiting))
+
+    def step(self) -> list[IdeaWriter]:
+        """Let the model read the last tokens, then write the next one of every idea in a lane; return those ideas.
+
+        Ideas that were stopped leave their lane before the model reads.
+        """
+        if any(idea.is_open for idea in self._lanes):
+            self._read()
+        else:
+            self._begin()
+        drawn = []
+        for row, idea in enumerate(self._lanes):
+            if idea.is_open:
+                self._tokens[row] = idea.draw(self._scores[row], self._settings)
+                drawn.append(idea)
+            else:
+                self._tokens[row] = _PAD
+        return drawn
+
+    def _read(self) -> None:
+        going_on = [row for row, idea in enumerate(self._lanes) if idea.is_open]
+        if self._rows_are_exact and len(going_on) < len(self._lanes):
+            self._lanes = [self._lanes[row] for row in going_on]
+            self._rows, self._tokens = self._rows.take(going_on), self._tokens[going_on]
+        self._scores = self._engine.step(self._tokens, self._rows)
+
+    def _begin(self) -> None:
+        """Give the lanes to ideas that wait: all of them, or without exact rows as many as there are lanes."""
+        waiting = [idea for idea in self._waiting if idea.is_open]
+        n_lanes = len(waiting) if self._rows_are_exact else self._n_lanes
+        self._lanes, self._waiting = waiting[:n_lanes], waiting[n_lanes:]
+        self._tokens = np.full(n_lanes, _PAD, dtype=np.int32)
+        if self._lanes:
+            self._rows = self._state.repeat(n_lanes)
+            self._scores = np.repeat(self._logits[None], n_lanes, axis=0)
 
 
-def _ignore(_number: int, _what: object) -> None:
-    return None
+class IdeaWriter:
+    """An idea while it is being written.
 
+    Args:
+        rules: of the plan.
+        seed: 0 or more.
+        number: the idea's, from 0.
+        started: `time.perf_counter()` when decoding began.
 
-def _never() -> bool:
-    return False
+    """
 
-
-class _Idea:
-    """An idea while it is being written."""
-
-    def __init__(self, rules: Rules, seed: int, number: int, listeners: _Listeners, started: float) -> None:
+    def __init__(self, rules: Rules, seed: int, number: int, started: float) -> None:
         """Begin with nothing written."""
         self.constraints = IdeaConstraints(rules)
         self.rng = idea_generator(seed, number)
         self.number = number
-        self.listeners = listeners
-        self.started = started
-        self.seconds: float | None = None
-        self.seconds_to_first_note: float | None = None
         self.ids: list[int] = []
-        self.log_probs: list[float] = []
-        self.sampling_log_probs: list[float] = []
-        self.note_log_probs: list[float] = []
+        self.has_new_note = False
+        """The last token completed a note."""
+        self.is_stopped = False
+        self._started = started
+        self._seconds: float | None = None
+        self._seconds_to_first_note: float | None = None
+        self._log_probs: list[float] = []
+        self._sampling_log_probs: list[float] = []
+        self._note_log_probs: list[float] = []
         self._note_log_prob = 0.0  # of the note being spelled, so far
+
+    @property
+    def notes(self) -> list[IdeaNote]:
+        """The notes so far, in grid units from the first bar line."""
+        return self.constraints.notes
 
     @property
     def is_finished(self) -> bool:
         """The idea has its bars."""
         return self.constraints.is_finished
 
+    @property
+    def is_open(self) -> bool:
+        """There is more to write."""
+        return not self.is_finished and not self.is_stopped
+
+    def stop(self) -> None:
+        """Write no more; the lane is free from the next step on."""
+        self.is_stopped = True
+
     def draw(self, logits: NDArray[np.float32], settings: SamplingSettings) -> int:
-        """Draw the next token, take it and tell the listeners."""
+        """Draw the next token and take it."""
         constraints = self.constraints
         accepted = False
         while not accepted:  # a wish to end that a pedal delays is drawn but not taken; then comes the release
@@ -171,12 +255,11 @@ class _Idea:
             drawn = sample(scores, constraints.allowed(), settings, self.rng)
             accepted = constraints.accept(drawn.id)
         self.ids.append(drawn.id)
-        self.log_probs.append(drawn.log_prob)
-        self.sampling_log_probs.append(drawn.sampling_log_prob)
-        self.listeners.token(self.number, drawn.id)
+        self._log_probs.append(drawn.log_prob)
+        self._sampling_log_probs.append(drawn.sampling_log_prob)
         self._follow_note(drawn)
         if self.is_finished:
-            self.seconds = time.perf_counter() - self.started
+            self._seconds = time.perf_counter() - self._started
         return drawn.id
 
     def _follow_note(self, drawn: Draw) -> None:
@@ -184,54 +267,26 @@ class _Idea:
         if kind in ("Bar", "Position"):
             self._note_log_prob = 0.0
         self._note_log_prob += drawn.log_prob
-        if kind != "Duration":
+        self.has_new_note = kind == "Duration"
+        if not self.has_new_note:
             return
-        self.note_log_probs.append(self._note_log_prob)
+        self._note_log_probs.append(self._note_log_prob)
         self._note_log_prob = 0.0
-        if self.seconds_to_first_note is None:
-            self.seconds_to_first_note = time.perf_counter() - self.started
-        self.listeners.note(self.number, self.constraints.notes[-1])
+        if self._seconds_to_first_note is None:
+            self._seconds_to_first_note = time.perf_counter() - self._started
 
     def result(self) -> DecodedIdea:
         """Return what has been written."""
-        seconds = self.seconds if self.seconds is not None else time.perf_counter() - self.started
+        seconds = self._seconds if self._seconds is not None else time.perf_counter() - self._started
         return DecodedIdea(
             ids=np.array(self.ids, dtype=np.int32),
-            log_probs=np.array(self.log_probs),
-            sampling_log_probs=np.array(self.sampling_log_probs),
-            notes=tuple(self.constraints.notes),
-            note_log_probs=tuple(self.note_log_probs),
+            log_probs=np.array(self._log_probs),
+            sampling_log_probs=np.array(self._sampling_log_probs),
+            notes=tuple(self.notes),
+            note_log_probs=tuple(self._note_log_probs),
             hands=self.constraints.hands(),
-            is_finished=self.constraints.is_finished,
+            is_finished=self.is_finished,
             n_forced_bar_ends=self.constraints.n_forced_bar_ends,
             seconds=seconds,
-            seconds_to_first_note=self.seconds_to_first_note,
+            seconds_to_first_note=self._seconds_to_first_note,
         )
-
-
-def _decode_lanes(
-    engine: Engine[StateT],
-    state: StateT,
-    logits: NDArray[np.float32],
-    ideas: list[_Idea],
-    settings: SamplingSettings,
-    n_rows: int,
-    is_cancelled: Callable[[], bool],
-) -> None:
-    rows_are_exact = bool(getattr(engine, "rows_are_exact", False))
-    if rows_are_exact:
-        n_rows = len(ideas)
-    rows = state.repeat(n_rows)
-    scores = np.repeat(logits[None], n_rows, axis=0)
-    while ideas and not is_cancelled():
-        tokens = np.full(n_rows, _PAD, dtype=np.int32)
-        for row, idea in enumerate(ideas):
-            if not idea.is_finished:
-                tokens[row] = idea.draw(scores[row], settings)
-        going_on = [row for row, idea in enumerate(ideas) if not idea.is_finished]
-        if not going_on:
-            return
-        if rows_are_exact and len(going_on) < n_rows:
-            ideas = [ideas[row] for row in going_on]
-            rows, tokens, n_rows = rows.take(going_on), tokens[going_on], len(going_on)
-        scores = engine.step(tokens, rows)
