@@ -156,6 +156,8 @@ class Decoding(Generic[StateT]):
         self._waiting = list(ideas)
         self._lanes: list[IdeaWriter] = []
         self._tokens = np.zeros(0, dtype=np.int32)
+        self._rows = state
+        self._scores = logits[None]
 
     @property
     def is_over(self) -> bool:

@@ -35,6 +35,8 @@ class Request:
 
     Args:
         ids: int32 [T], everything it reads before it writes.
+        lines: where in `ids` a bar before the caret has been read whole, and before the first: ascending numbers of
+            tokens, int64 [n_whole_bars + 1].
         plan: what is to be written, and within which limits.
         heard: the texture next to the caret; None where nothing was heard.
         before: the bars before the caret that are in `ids`, a half-finished one as far as it goes.
@@ -43,6 +45,7 @@ class Request:
     """
 
     ids: NDArray[np.int32]
+    lines: NDArray[np.int64]
     plan: Plan
     heard: Heard | None
     before: Side
@@ -65,6 +68,7 @@ def write_request(
     suffix_first: bool = False,
     context_bars: int = DEFAULT_CONTEXT_BARS,
     density_shift: int = 0,
+    reader: SideReader | None = None,
 ) -> Request:
     """Lay out the request for ideas at the caret.
 
@@ -78,6 +82,7 @@ def write_request(
         suffix_first: read them before the others.
         context_bars: how many bars before the caret are read at most.
         density_shift: ask for so many bins more notes per quarter than were heard.
+        reader: of the piece, if there is one already.
 
     Raises:
         RequestError: `context_bars` below 1.
@@ -86,25 +91,26 @@ def write_request(
     """
     if context_bars < 1:
         raise RequestError(f"--context-bars {context_bars}: choose 1 or more")
-    reader = SideReader(piece, tokenizer)
+    reader = reader or SideReader(piece, tokenizer)
     before = reader.before(caret, tempo, context_bars, MAX_CONTEXT_TOKENS)
-    whole, half_bar = before.bars, before.bars[:0]
-    if caret.finishes_bar:
-        broken = tokenizer.find_bar_indices(before.bars)[-1]
-        whole, half_bar = before.bars[:broken], before.bars[broken:]
+    lines = before.lines[: before.n_bars + 1 - caret.finishes_bar]
+    whole, half_bar = before.bars[: lines[-1]], before.bars[lines[-1] :]
     after = reader.after(caret.old_end_tick, MAX_SUFFIX_BARS)
     suffix = after if is_fill and len(after.notes.onset) else None
     sides = [side for side in (before, suffix) if side is not None and len(side.notes.onset)]
     models = sides or [after]  # where nothing was heard before, the music behind is what there is to go by
     heard = _heard(piece, caret, before, after, tempo, is_fill=suffix is not None)
     writer = PromptWriter(tokenizer.vocabulary)
+    first_line = 1 + len(before.head)
     wishes = _wishes(caret, models, heard, key, density_shift, is_fill=suffix is not None)
     if suffix is not None:
         ids = writer.fill(before.head, whole, suffix.head, suffix.bars, wishes, suffix_first=suffix_first)
+        if suffix_first:
+            first_line += 2 + len(suffix.head) + len(suffix.bars)
     else:
         ids = writer.continuation(before.head, whole, wishes)
     plan = _plan(piece, tokenizer, caret, whole, half_bar, _limits(models, heard, tempo, is_played=reader.is_played))
-    return Request(np.concatenate([ids, half_bar]), plan, heard, before, suffix)
+    return Request(np.concatenate([ids, half_bar]), lines + first_line, plan, heard, before, suffix)
 
 
 def _plan(
