@@ -13,7 +13,6 @@ Every interface goes through here.
 from __future__ import annotations
 
 import copy
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -23,13 +22,12 @@ from typing import Any, Literal, Unpack
 from pianomuse.checkpoint.store import Checkpoint, load_checkpoint
 from pianomuse.checkpoint.style import Style, load_style, model_fingerprint, require_fitting
 from pianomuse.errors import CheckpointError, RequestError
-from pianomuse.generate.caret import Caret, find_caret, span_caret
-from pianomuse.generate.compose import Order, compose
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.ideas import Ideas
-from pianomuse.generate.options import Options, has_feel, sampling_of
-from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS
-from pianomuse.generate.summary import notices, piece_line, written_line
+from pianomuse.generate.options import Options, check_names
+from pianomuse.generate.session import Session, Source
+from pianomuse.generate.states import DEFAULT_BUDGET_MB
+from pianomuse.generate.stream import Origin, Stream
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import require_same
@@ -37,10 +35,7 @@ from pianomuse.tokens.vocabulary import require_same
 WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_MODEL = "default"
 DEVICES = ("auto", "cpu", "cuda", "npu", "mps")
-_SEEDS = 10_000  # a drawn seed is short enough to type again
 _FARTHEST_DOWNBEAT = 64
-
-Source = str | Path | bytes | Piece
 
 
 class Muse:
@@ -122,12 +117,8 @@ class Muse:
             PianoMuseError: a file that cannot be read, or something that cannot be done; one sentence says what.
 
         """
-        pushes = at_bar == 0 if insert is None else insert
-
-        def place(read: Piece) -> Caret:
-            return find_caret(read, at_bar=at_bar, bars=bars, finish_bar=finish_bar, insert=pushes)
-
-        return self._ideas(piece, place, is_fill=False, options=options)
+        place: Any = {"at_bar": at_bar, "bars": bars, "finish_bar": finish_bar, "insert": insert}
+        return self._ideas(piece, lambda session, others: session.stream(**place, whole_piece=True, **others), options)
 
     def fill(self, piece: Source, from_bar: int, to_bar: int, **options: Unpack[Options]) -> Ideas:
         """Write bars from_bar … to_bar, both included, from what stands on both sides.
@@ -142,61 +133,59 @@ class Muse:
             PianoMuseError: a file that cannot be read, or something that cannot be done; one sentence says what.
 
         """
-        return self._ideas(piece, lambda read: span_caret(read, from_bar, to_bar), is_fill=True, options=options)
+        return self._ideas(
+            piece, lambda session, others: session.fill(from_bar, to_bar, whole_piece=True, **others), options
+        )
 
-    def _ideas(self, source: Source, place: Callable[[Piece], Caret], *, is_fill: bool, options: Options) -> Ideas:
-        started = time.perf_counter()
-        unknown = sorted(options.keys() - Options.__annotations__.keys())
-        if unknown:
-            raise TypeError(f"unknown option {unknown[0]!r}; there are {', '.join(Options.__annotations__)}")
-        style, strength = options.get("style"), options.get("style_strength", 1.0)
+    def session(
+        self,
+        piece: Source,
+        *,
+        budget_mb: float = DEFAULT_BUDGET_MB,
+        reads_ahead: bool = True,
+        style: str | Path | Style | None = None,
+        style_strength: float = 1.0,
+        first_downbeat: float | None = None,
+    ) -> Session:
+        """Open a piece to ask for ideas at many places, while it is being written.
+
+        Args:
+            piece: a MIDI file: its path, its bytes, or what `read_midi` returned.
+            budget_mb: mebibytes for what the model remembers at the bar lines of the piece.
+            reads_ahead: read the piece in the background.
+            style: as in `Options`.
+            style_strength: as in `Options`.
+            first_downbeat: as in `Options`.
+
+        Raises:
+            PianoMuseError: a file or a style that cannot be read; one sentence says what.
+
+        """
         if style is not None:
-            muse = self.with_style(style, strength)
-            return muse._ideas(source, place, is_fill=is_fill, options={**options, "style": None, "style_strength": 1})
-        if strength != 1:
-            raise RequestError(f"--style-strength {strength:g}: name the style too, with --style FILE")
-        piece, first_downbeat_ticks = _read(source, options.get("first_downbeat"))
-        caret = place(piece)
-        seed = options.get("seed")
-        order = Order(
-            n_ideas=options.get("candidates", 4),
-            seed=secrets.randbelow(_SEEDS) if seed is None else seed,
-            sampling=sampling_of(options),
-            is_fill=is_fill,
-            keep_ritardando=options.get("keep_rit", False),
-            tracks=tuple(options.get("tracks", ())),
-            has_feel=has_feel(options),
-            context_bars=options.get("context_bars", DEFAULT_CONTEXT_BARS),
+            muse = self.with_style(style, style_strength)
+            return muse.session(piece, budget_mb=budget_mb, reads_ahead=reads_ahead, first_downbeat=first_downbeat)
+        if style_strength != 1:
+            raise RequestError(f"--style-strength {style_strength:g}: name the style too, with --style FILE")
+        read, first_downbeat_ticks = _read(piece, first_downbeat)
+        return Session(
+            self.engine,
+            self.tokenizer,
+            read,
             first_downbeat_ticks=first_downbeat_ticks,
-            note=self._note(),
-        )
-        reading_seconds = time.perf_counter() - started
-        composition = compose(self.engine, self.tokenizer, piece, caret, order)
-        to_first_note = composition.seconds_to_first_note
-        after, heard = composition.request.after, composition.request.heard
-        return Ideas(
-            candidates=composition.ideas,
-            piece=piece,
-            caret=caret,
-            seed=order.seed,
-            first_downbeat_ticks=first_downbeat_ticks,
-            context_bars=composition.request.before.n_bars,
-            bars_after=after.n_bars if after is not None else 0,
-            hands=heard.hands if heard is not None else "",
-            model=self.name,
-            style=self.style.name if self.style is not None else "",
-            device=self.device,
-            summary=piece_line(piece, composition),
-            headline=written_line(composition),
-            warnings=tuple(notices(piece, composition, order)),
-            seconds=time.perf_counter() - started,
-            seconds_to_first_note=None if to_first_note is None else reading_seconds + to_first_note,
+            budget_mb=budget_mb,
+            reads_ahead=reads_ahead,
+            origin=Origin(self.name, self.style.name if self.style is not None else "", self.device),
         )
 
-    def _note(self) -> str:
-        """Return what an idea's file says about its origin besides seed and settings."""
-        named = {"model": self.name, "style": self.style.name if self.style is not None else ""}
-        return ", ".join(f"{what} {name}" for what, name in named.items() if name)
+    def _ideas(self, piece: Source, ask: Callable[[Session, Options], Stream], options: Options) -> Ideas:
+        """Open a session for one question."""
+        asked_at = time.perf_counter()
+        check_names(options)
+        whole_session = ("style", "style_strength", "first_downbeat")
+        about_session: Any = {name: value for name, value in options.items() if name in whole_session}
+        others: Any = {name: value for name, value in options.items() if name not in whole_session}
+        session = self.session(piece, budget_mb=0, reads_ahead=False, **about_session)
+        return ask(session, others).ideas(asked_at=asked_at)
 
 
 def load(

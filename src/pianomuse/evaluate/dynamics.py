@@ -20,8 +20,9 @@ import numpy as np
 from pianomuse.evaluate.bootstrap import Estimate, mean
 from pianomuse.evaluate.works import Work
 from pianomuse.generate.caret import find_caret
-from pianomuse.generate.compose import Order, compose
+from pianomuse.generate.compose import Order
 from pianomuse.generate.engine import Engine
+from pianomuse.generate.session import compose
 from pianomuse.measure.dynamics import (
     EXPRESSIVE_SPREAD,
     MAX_STEP,

@@ -18,9 +18,10 @@ from symusic import Note, Score, Tempo, TimeSignature, Track
 
 from pianomuse.errors import RequestError
 from pianomuse.generate.caret import find_caret
-from pianomuse.generate.compose import Order, compose
+from pianomuse.generate.compose import Order
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.sampling import SamplingSettings
+from pianomuse.generate.session import compose
 from pianomuse.measure.agreement import in_sixteenths
 from pianomuse.measure.passage import SIXTEENTH, Passage, passage
 from pianomuse.midi.read import read_midi

@@ -26,10 +26,11 @@ from pianomuse.errors import RequestError
 from pianomuse.evaluate.validity import fault
 from pianomuse.evaluate.works import Work
 from pianomuse.generate.caret import Caret, find_caret, span_caret
-from pianomuse.generate.compose import Order, compose
+from pianomuse.generate.compose import Order
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.ideas import Candidate
 from pianomuse.generate.sampling import SamplingSettings
+from pianomuse.generate.session import compose
 from pianomuse.measure.passage import Passage, passage
 from pianomuse.midi.bars import cut
 from pianomuse.midi.read import Piece, read_midi

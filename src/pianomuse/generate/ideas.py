@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import overload
 
@@ -28,8 +29,8 @@ class Candidate:
         ending: how it ends, in words.
         log_prob_per_note: the model's own likelihood of it, natural logarithm per note.
         seconds: from the start of decoding to its end.
-        midi: a MIDI file of the new bars alone.
-        with_completion: the composer's file with the new bars in place.
+        write_midi: writes `midi`.
+        write_with_completion: writes `with_completion`.
 
     """
 
@@ -41,8 +42,18 @@ class Candidate:
     ending: str
     log_prob_per_note: float
     seconds: float
-    midi: bytes
-    with_completion: bytes
+    write_midi: Callable[[], bytes] = field(repr=False, compare=False)
+    write_with_completion: Callable[[], bytes] = field(repr=False, compare=False)
+
+    @cached_property
+    def midi(self) -> bytes:
+        """A MIDI file of the new bars alone; a text in it says seed and settings."""
+        return self.write_midi()
+
+    @cached_property
+    def with_completion(self) -> bytes:
+        """The composer's file with the new bars in place."""
+        return self.write_with_completion()
 
     @property
     def score(self) -> Score:

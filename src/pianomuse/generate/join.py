@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -107,7 +107,13 @@ def keep_clear(notes: Sequence[PlacedNote], piece: Piece, caret: Caret) -> list[
 
 
 def join_pedal(
-    ids: Sequence[int], notes: Sequence[PlacedNote], plan: Plan, ruler: Ruler, piece: Piece, caret: Caret
+    ids: Sequence[int],
+    notes: Sequence[PlacedNote],
+    plan: Plan,
+    ruler: Ruler,
+    piece: Piece,
+    caret: Caret,
+    channels: Mapping[int, bool] | None = None,
 ) -> list[NewPedal]:
     """Return the pedal of an idea for every channel that the composer pedals.
 
@@ -122,6 +128,7 @@ def join_pedal(
         ruler: of the plan.
         piece: the composer's file.
         caret: where the idea is.
+        channels: what `pedal_channels` says of the caret, if it was asked already.
 
     """
     moves = [(ruler.tick(units), is_down) for units, is_down in _moves(ids, plan)]
@@ -129,7 +136,8 @@ def join_pedal(
         moves = _habit(piece, caret) or moves
     last = caret.end_tick - 1
     pedals: list[NewPedal] = []
-    for channel, is_held in _channels(piece, caret.tick).items():
+    channels = pedal_channels(piece, caret.tick) if channels is None else channels
+    for channel, is_held in channels.items():
         track = _track_of(piece, channel)
         is_down = is_held
         release = _harmony_change(notes, piece, caret) if is_held else None
@@ -182,7 +190,7 @@ def _habit(piece: Piece, caret: Caret) -> list[tuple[int, bool]]:
     ]
 
 
-def _channels(piece: Piece, tick: int) -> dict[int, bool]:
+def pedal_channels(piece: Piece, tick: int) -> dict[int, bool]:
     """Return the channels whose pedal the composer uses, and whether it is down just before `tick`."""
     moves = sorted(
         (at, order, raw[0] & 0x0F, raw[2] >= 64)

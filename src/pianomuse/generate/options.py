@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypedDict
 
 from pianomuse.checkpoint.style import Style
 from pianomuse.errors import RequestError
+from pianomuse.generate.compose import Order
+from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS
 from pianomuse.generate.sampling import SamplingSettings
 
 ADVENTURE = {"calm": (0.65, 0.9), "balanced": (0.9, 0.95), "bold": (1.15, 0.98)}
 """Temperature and top-p in one word."""
 
+_SEEDS = 10_000  # a drawn seed is short enough to type again
+
 
 class Options(TypedDict, total=False):
-    """What may be said beside the place, for `Muse.complete` and `Muse.fill`."""
+    """What may be said beside the place of ideas."""
 
     candidates: int
     """How many ideas, 1 … 16; default 4."""
@@ -43,6 +48,42 @@ class Options(TypedDict, total=False):
     """0 is no style, 1 (the default) the style as tuned, at most 1.5."""
     first_downbeat: float | None
     """Where the first whole bar begins, in quarter notes, for files whose time signatures do not tell."""
+
+
+def order_of(options: Options, *, is_fill: bool, note: str = "", first_downbeat_ticks: int | None = None) -> Order:
+    """Return what is asked for; where no seed is given, one is drawn.
+
+    Raises:
+        TypeError: an option that is none.
+        RequestError: an option out of range, or one that holds for a whole session and comes too late.
+
+    """
+    check_names(options)
+    for name in ("style", "first_downbeat"):
+        if options.get(name) is not None:
+            raise RequestError(f"{name} holds for a whole session: give it to `Muse.session`")
+    if options.get("style_strength", 1.0) != 1:
+        raise RequestError(f"--style-strength {options['style_strength']:g}: name the style too, with --style FILE")
+    seed = options.get("seed")
+    return Order(
+        n_ideas=options.get("candidates", 4),
+        seed=secrets.randbelow(_SEEDS) if seed is None else seed,
+        sampling=sampling_of(options),
+        is_fill=is_fill,
+        keep_ritardando=options.get("keep_rit", False),
+        tracks=tuple(options.get("tracks", ())),
+        has_feel=has_feel(options),
+        context_bars=options.get("context_bars", DEFAULT_CONTEXT_BARS),
+        first_downbeat_ticks=first_downbeat_ticks,
+        note=note,
+    )
+
+
+def check_names(options: Options) -> None:
+    """Raise TypeError for an option that is none."""
+    unknown = sorted(options.keys() - Options.__annotations__.keys())
+    if unknown:
+        raise TypeError(f"unknown option {unknown[0]!r}; there are {', '.join(Options.__annotations__)}")
 
 
 def sampling_of(options: Options) -> SamplingSettings:

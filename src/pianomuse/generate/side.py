@@ -85,6 +85,11 @@ class SideReader:
             score = cut(score, 0, grid.start_of(unknown[0]))
         return self._side(snap(score) if self.is_played else score, range(min(unknown, default=grid.n_bars)))
 
+    def first_bars(self, n_bars: int, max_bars: int, max_tokens: int) -> Side:
+        """Return the bars that are read before bar `n_bars`, as `before` does with the same limits."""
+        stop = min(n_bars, self.whole.n_bars)
+        return self._cut(self.whole, self._first_bar(stop, max_bars, max_tokens), stop)
+
     def before(self, caret: Caret, tempo: IdeaTempo, max_bars: int, max_tokens: int) -> Side:
         """Read the bars before the caret, the broken-off one as far as it goes.
 

@@ -21,15 +21,16 @@ _MICROSECONDS_PER_MINUTE = 60_000_000
 
 def piece_line(piece: Piece, composition: Composition) -> str:
     """Return the piece in one line: bars, metre, tempo and key at the caret, hands, dynamics."""
-    heard, key = composition.request.heard, composition.key
+    scene = composition.scene
+    heard, key = scene.request.heard, scene.key
     velocities = piece.score.tracks[0].notes.numpy()["velocity"]
-    numerator, denominator = composition.caret.metres[0]
+    numerator, denominator = scene.caret.metres[0]
     n_bars = piece.grid.n_bars
     parts = [
         PurePath(piece.path).name if piece.path is not None else "your piece",
         _count(n_bars, "bar"),
         f"{numerator}/{denominator}",
-        f"♩={composition.tempo.bpm:.0f}",
+        f"♩={scene.tempo.bpm:.0f}",
         f"{key.name} (a guess)" if key.is_guess else key.name,
     ]
     if heard is not None:
@@ -40,7 +41,7 @@ def piece_line(piece: Piece, composition: Composition) -> str:
 
 def written_line(composition: Composition) -> str:
     """Return how many ideas were written for which bars, and which bars were heard."""
-    caret, request = composition.caret, composition.request
+    caret, request = composition.scene.caret, composition.scene.request
     first = caret.at_bar + 1
     last = caret.bar_index + caret.n_bars
     where = bar_span(first, last)
@@ -63,12 +64,12 @@ def notices(piece: Piece, composition: Composition, order: Order) -> list[str]:
     sentences = list(piece.warnings)
     if piece.grid.pickup_ticks:
         sentences.append("Note on numbers: bar 1 is the pickup (bar 0 in a score).")
-    if composition.routing.sentence:
-        sentences.append(f"{composition.routing.sentence}.")
-    caret = composition.caret
+    if composition.scene.routing.sentence:
+        sentences.append(f"{composition.scene.routing.sentence}.")
+    caret = composition.scene.caret
     sentences += _about_the_place(piece, caret, order)
     sentences += _about_the_tempo(piece, composition, order)
-    request = composition.request
+    request = composition.scene.request
     if request.before.n_bars < caret.at_bar:
         n_heard = request.before.n_bars
         sentences.append(f"The piece is long: of the bars before the ideas the last {n_heard} were heard.")
@@ -128,7 +129,7 @@ def _middle(last_bar: int) -> int:
 
 
 def _about_the_tempo(piece: Piece, composition: Composition, order: Order) -> list[str]:
-    tempo, caret = composition.tempo, composition.caret
+    tempo, caret = composition.scene.tempo, composition.scene.caret
     if tempo.is_written:
         slow = next(t for t in reversed(piece.score.tempos) if t.time < caret.tick)
         return [

@@ -70,9 +70,14 @@ class BarGrid:
 
     def beat_ticks(self, bar_index: int) -> int:
         """Return the length of a beat: the metre's note value, three of them in 6/8, 9/8, 12/8 and their like."""
-        numerator, denominator = self.metre_of(bar_index)
-        unit = 3 if denominator >= 8 and numerator % 3 == 0 and numerator > 3 else 1
-        return max(unit * 4 * self.ticks_per_quarter // denominator, 1)
+        return beat_ticks(self.metre_of(bar_index), self.ticks_per_quarter)
+
+
+def beat_ticks(metre: Metre, ticks_per_quarter: int) -> int:
+    """Return the length of a beat of a metre, as `BarGrid.beat_ticks` does."""
+    numerator, denominator = metre
+    unit = 3 if denominator >= 8 and numerator % 3 == 0 and numerator > 3 else 1
+    return max(unit * 4 * ticks_per_quarter // denominator, 1)
 
 
 def bar_grid(score: Score, first_downbeat_ticks: int | None = None) -> BarGrid:

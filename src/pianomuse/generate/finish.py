@@ -1,0 +1,107 @@
+"""From a decoded idea to what a composer gets: its notes in the composer's music, its files, its description."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from pianomuse.generate.compose import Scene
+from pianomuse.generate.decode import DecodedIdea
+from pianomuse.generate.describe import describe_idea
+from pianomuse.generate.feel import give_dynamics, give_timing, measure_dynamics, measure_timing
+from pianomuse.generate.ideas import Candidate
+from pianomuse.generate.join import Ruler, join_pedal, keep_clear, pedal_channels, place_notes
+from pianomuse.generate.tracks import assign_tracks
+from pianomuse.midi.additions import NewNote, NewPedal
+from pianomuse.midi.idea import idea_file
+from pianomuse.midi.read import read_midi
+from pianomuse.midi.splice import insert_span, replace_span
+
+_TIMING_STREAM = 1  # tells an idea's generator for timing from the one for tokens
+
+
+class Finisher:
+    """Turn decoded ideas into files; what all ideas of a caret share is measured once."""
+
+    def __init__(self, scene: Scene) -> None:
+        """Measure what the ideas share."""
+        self.scene = scene
+        piece, caret, request = scene.piece, scene.caret, scene.request
+        self.ruler = Ruler(caret, request.plan, piece.grid.ticks_per_quarter)
+        self._dynamics = measure_dynamics(piece, caret, both_sides=request.after is not None)
+        self._timing = measure_timing(piece, caret) if scene.order.has_feel else None
+        self._channels = pedal_channels(piece, caret.tick)
+
+    def __call__(self, idea: DecodedIdea, number: int) -> Candidate:
+        """Finish an idea, also one that is not written to its end."""
+        scene = self.scene
+        piece, caret, plan = scene.piece, scene.caret, scene.request.plan
+        written = give_dynamics(place_notes(idea.notes, self.ruler), self._dynamics)
+        rng = np.random.default_rng([scene.order.seed, number, _TIMING_STREAM])
+        played = give_timing(written, self._timing, rng) if self._timing is not None else written
+        music = keep_clear(played, piece, caret)
+        pedals = tuple(join_pedal(idea.ids.tolist(), music, plan, self.ruler, piece, caret, self._channels))
+        tracks = assign_tracks(music, piece, caret, scene.routing)
+        notes = tuple(
+            NewNote(note.tick, note.end_tick - note.tick, note.pitch, note.velocity, track)
+            for note, track in zip(music, tracks, strict=True)
+        )
+        words = describe_idea(music, plan, caret, scene.request.before, scene.key)
+        return Candidate(
+            number=number,
+            notes=notes,
+            pedals=pedals,
+            reason=words.reason,
+            range=words.range,
+            ending=words.ending,
+            log_prob_per_note=idea.log_prob_per_note,
+            seconds=idea.seconds,
+            write_midi=partial(self._alone, notes, pedals, number),
+            write_with_completion=partial(self._whole, notes, pedals),
+        )
+
+    def _whole(self, notes: tuple[NewNote, ...], pedals: tuple[NewPedal, ...]) -> bytes:
+        """Return the composer's file with the new bars."""
+        piece, caret = self.scene.piece, self.scene.caret
+        if caret.is_inserted:
+            length = caret.end_tick - caret.tick
+            return insert_span(piece, caret.tick, length, notes, pedals, tempo_mspq=self._written_mspq)
+        return replace_span(piece, caret.tick, caret.end_tick, notes, pedals, tempo_mspq=self._written_mspq)
+
+    def _alone(self, notes: tuple[NewNote, ...], pedals: tuple[NewPedal, ...], number: int) -> bytes:
+        """Return the file of the new bars."""
+        scene, caret, model = self.scene, self.scene.caret, self.scene.piece
+        if caret.is_inserted:
+            whole = self._whole(notes, pedals)
+            model = read_midi(whole, first_downbeat_ticks=scene.order.first_downbeat_ticks)
+        since = scene.tempo.ritardando_from
+        if since is not None:
+            score = model.score.copy()
+            score.tempos = [t for t in score.tempos if not since <= t.time < caret.tick]
+            model = replace(model, score=score)
+        mspq = self._written_mspq
+        return idea_file(model, caret.bar_tick, caret.end_tick, notes, pedals, self._text(number), tempo_mspq=mspq)
+
+    @property
+    def _written_mspq(self) -> int | None:
+        tempo = self.scene.tempo
+        return tempo.mspq if tempo.is_written else None
+
+    def _text(self, number: int) -> str:
+        """Say where the idea comes from, so that it can be had again."""
+        scene, order = self.scene, self.scene.order
+        sampling, caret, request = order.sampling, scene.caret, scene.request
+        settings = {"played feel": order.has_feel, "ritardando kept": order.keep_ritardando}
+        behind = f" and {request.after.n_bars} after" if request.after is not None else ""
+        parts = [
+            f"PianoMuse idea {number}",
+            f"seed {order.seed}",
+            f"bars {caret.bar_index + 1}-{caret.bar_index + caret.n_bars}",
+            f"{'inserted, ' if caret.is_inserted else ''}heard {request.before.n_bars} bars before{behind}",
+            f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, top-k {sampling.top_k}",
+            ", ".join(name for name, is_on in settings.items() if is_on),
+            order.note,
+        ]
+        return " · ".join(part for part in parts if part)

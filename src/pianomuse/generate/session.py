@@ -1,0 +1,243 @@
+"""A session knows a piece: what was read of it stays known, and ideas begin at once wherever the caret stands.
+
+    session = muse.session("sketch.mid")
+    for event in session.stream(at_bar=17, bars=2, candidates=4):
+        ...
+    session.edit("sketch.mid")  # after a change: only what changed is read again
+
+`compose` is a session opened for one question.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from pianomuse.generate.caret import Caret, find_caret, span_caret
+from pianomuse.generate.compose import Composition, Order, Scene, set_scene
+from pianomuse.generate.engine import Engine
+from pianomuse.generate.options import Options, order_of
+from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, MAX_CONTEXT_TOKENS, Request
+from pianomuse.generate.read_ahead import ReadAhead, Turns
+from pianomuse.generate.side import Side, SideReader
+from pianomuse.generate.states import DEFAULT_BUDGET_MB, StateCache
+from pianomuse.generate.stream import Heard, Origin, Stream
+from pianomuse.midi.read import Piece, read_midi
+from pianomuse.tokens.prompt import PromptWriter
+from pianomuse.tokens.tokenizer import PianoTokenizer
+
+READ_AT_ONCE_TOKENS = 2048
+"""So much of a piece is read before an answer; what is farther from the caret is left out until it has been read."""
+_FEWEST_BARS = 4
+
+Source = str | Path | bytes | Piece
+
+
+class Session:
+    """One piece, heard by one model.
+
+    Every call may come from another thread than the last; two calls at the same time wait for each other in the model,
+    token by token.
+
+    Args:
+        engine: the model.
+        tokenizer: its tokenizer.
+        piece: the composer's file.
+        first_downbeat_ticks: as `piece` was read with.
+        budget_mb: mebibytes for what is remembered of the piece.
+        reads_ahead: read the piece in the background.
+        origin: what writes.
+
+    """
+
+    def __init__(
+        self,
+        engine: Engine[Any],
+        tokenizer: PianoTokenizer,
+        piece: Piece,
+        *,
+        first_downbeat_ticks: int | None = None,
+        budget_mb: float = DEFAULT_BUDGET_MB,
+        reads_ahead: bool = True,
+        origin: Origin | None = None,
+    ) -> None:
+        """Begin to read, in the background, if that is wanted."""
+        self.engine, self.tokenizer = engine, tokenizer
+        self.piece = piece
+        self.origin = origin or Origin()
+        self.cache = StateCache(engine, budget_mb)
+        self.n_tokens_read = 0
+        """Tokens read to answer requests, in the background not counted."""
+        self._first_downbeat_ticks = first_downbeat_ticks
+        self._reader = SideReader(piece, tokenizer)
+        self._turns = Turns()
+        self._ahead = ReadAhead(self.cache, self._turns)
+        self._reads_ahead = reads_ahead and self.cache.budget_bytes > 0
+        self._last_bar_index = piece.grid.n_bars
+        self._stop = weakref.finalize(self, self._ahead.stop)
+        self._read_ahead(piece.grid.n_bars)
+
+    @property
+    def progress(self) -> float:
+        """How much of what is to be read in the background is read, 0 … 1."""
+        return self._ahead.progress
+
+    @property
+    def n_tokens_read_ahead(self) -> int:
+        """Tokens read in the background."""
+        return self._ahead.n_tokens_read
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the background has read what it was to read; tell whether it has."""
+        return self._ahead.wait(timeout_s)
+
+    def close(self) -> None:
+        """Stop reading in the background."""
+        self._stop()
+
+    def edit(self, source: Source) -> int | None:
+        """Take the piece as it is now; in the background, what changed is read as far as the caret last stood.
+
+        Args:
+            source: a MIDI file: its path, its bytes, or what `read_midi` returned.
+
+        Returns:
+            The first bar, from 1, that the model hears differently; None if there is none.
+
+        Raises:
+            MidiError: the file cannot be read; the session keeps the piece as it was.
+
+        """
+        piece = read_piece(source, self._first_downbeat_ticks)
+        reader = SideReader(piece, self.tokenizer)
+        bar = _first_difference(self._reader.whole, reader.whole)
+        self.piece, self._reader = piece, reader
+        if bar is not None:
+            self._read_ahead(max(self._last_bar_index, bar))
+        return bar
+
+    def stream(
+        self,
+        *,
+        at_bar: int | None = None,
+        bars: int = 4,
+        finish_bar: bool = True,
+        insert: bool | None = None,
+        whole_piece: bool = False,
+        **options: Unpack[Options],
+    ) -> Stream:
+        """Go on after a bar, without looking ahead; arguments as for `Muse.complete`.
+
+        Args:
+            at_bar: last bar kept, from 1; 0 writes before bar 1; None: where the music stops.
+            bars: whole bars to write, 1 … 32.
+            finish_bar: without `at_bar`, first finish a half-finished bar.
+            insert: what follows comes later instead of being replaced; None: only with `at_bar` 0.
+            whole_piece: wait until everything before the caret has been read; otherwise, while the piece is new, only
+                the bars around the caret are heard, and `Listening.is_whole` tells.
+            **options: see `Options`.
+
+        Raises:
+            PianoMuseError: something that cannot be done; one sentence says what.
+
+        """
+        pushes = at_bar == 0 if insert is None else insert
+        caret = find_caret(self.piece, at_bar=at_bar, bars=bars, finish_bar=finish_bar, insert=pushes)
+        return self.ask(caret, self._order(options, is_fill=False), whole_piece=whole_piece)
+
+    def fill(self, from_bar: int, to_bar: int, *, whole_piece: bool = False, **options: Unpack[Options]) -> Stream:
+        """Write bars from_bar … to_bar, both included, from what stands on both sides; see `stream`."""
+        caret = span_caret(self.piece, from_bar, to_bar)
+        return self.ask(caret, self._order(options, is_fill=True), whole_piece=whole_piece)
+
+    def ask(self, caret: Caret, order: Order, *, whole_piece: bool = False) -> Stream:
+        """Return the stream of ideas for a caret and an order."""
+        scene = set_scene(self.piece, self.tokenizer, caret, order, self._reader)
+        self._last_bar_index = caret.bar_index
+        is_whole = whole_piece or self._n_unread(scene.request) <= READ_AT_ONCE_TOKENS
+        if not is_whole:
+            near = _bars_within(scene.request, READ_AT_ONCE_TOKENS)
+            scene = set_scene(self.piece, self.tokenizer, caret, replace(order, context_bars=near), self._reader)
+            if self.progress == 1.0:
+                self._read_ahead(caret.bar_index)
+        return Stream(
+            self.engine,
+            scene,
+            lambda: self._listen(scene),
+            origin=self.origin,
+            is_whole=is_whole,
+            turn=self._turns.answer,
+        )
+
+    def _order(self, options: Options, *, is_fill: bool) -> Order:
+        note = ", ".join(
+            f"{what} {name}" for what, name in (("model", self.origin.model), ("style", self.origin.style)) if name
+        )
+        return order_of(options, is_fill=is_fill, note=note, first_downbeat_ticks=self._first_downbeat_ticks)
+
+    def _n_unread(self, request: Request) -> int:
+        return len(request.ids) - self.cache.n_known(request.ids, request.lines)
+
+    def _listen(self, scene: Scene) -> list[Heard]:
+        heard = []
+        for request in scene.requests:
+            for n_tokens, logits, state in self.cache.reading(request.ids, request.lines):
+                self.n_tokens_read += n_tokens
+                last = logits, state
+            heard.append(last)
+        return heard
+
+    def _read_ahead(self, n_bars: int) -> None:
+        """Begin to read the first bars of the piece in the background."""
+        if not self._reads_ahead:
+            return
+        side = self._reader.first_bars(n_bars, DEFAULT_CONTEXT_BARS, MAX_CONTEXT_TOKENS)
+        if side.n_bars:
+            ids = PromptWriter(self.tokenizer.vocabulary).prefix(side.head, side.bars)
+            self._ahead.read(ids, side.lines + 1 + len(side.head))
+
+
+def compose(engine: Engine[Any], tokenizer: PianoTokenizer, piece: Piece, caret: Caret, order: Order) -> Composition:
+    """Write ideas at a caret: a session opened for one question.
+
+    Args:
+        engine: the model.
+        tokenizer: its tokenizer.
+        piece: the composer's file.
+        caret: where the ideas go.
+        order: how many, how bold, where to.
+
+    Raises:
+        RequestError: tracks that are not there, numbers out of range.
+        MidiError: a metre the tokens cannot say.
+
+    """
+    session = Session(engine, tokenizer, piece, budget_mb=0, reads_ahead=False)
+    return session.ask(caret, order, whole_piece=True).compose()
+
+
+def read_piece(source: Source, first_downbeat_ticks: int | None) -> Piece:
+    """Read a file, unless it is read already."""
+    return source if isinstance(source, Piece) else read_midi(source, first_downbeat_ticks=first_downbeat_ticks)
+
+
+def _first_difference(before: Side, now: Side) -> int | None:
+    """Return the first bar, from 1, in which two versions of a piece differ; None if they are the same."""
+    if before.head != now.head:
+        return 1
+    shortest = min(len(before.bars), len(now.bars))
+    differs = np.flatnonzero(before.bars[:shortest] != now.bars[:shortest])
+    if not len(differs) and len(before.bars) == len(now.bars):
+        return None
+    return max(int(np.searchsorted(now.lines, differs[0] if len(differs) else shortest, side="right")), 1)
+
+
+def _bars_within(request: Request, n_tokens: int) -> int:
+    """Return how many bars before the caret have at most so many tokens; a few at least."""
+    lines = request.before.lines
+    fits = len(lines) - 1 - int(np.searchsorted(lines, lines[-1] - n_tokens))
+    return max(fits, _FEWEST_BARS)
