@@ -2,10 +2,11 @@
 
 Velocity: one velocity in the context is kept exactly; otherwise the new notes get the mean and the spread of the
 last bars, and top line, inner notes and bass stand to each other as they did there. An idea that would set in much
-louder or softer than the last bar was sets in nearer to it, as a whole bar, and glides to its own level. Time: music played to a click is
-read at its musical position; how late the player was on each position of the beat (swing is a late off-beat), how
-much that varies, and how far notes reach over or stop short is measured and given back. Written music has its gate
-time given back: what the grid calls a quarter is as many ticks long as the composer's quarters mostly are.
+louder or softer than the last bar was sets in nearer to it, as a whole bar, and glides to its own level. Time: music
+played to a click is read at its musical position; how late the player was on each position of the beat (swing is a
+late off-beat), how much that varies, and how far notes reach over or stop short is measured and given back. Written
+music has its gate time given back: what the grid calls a quarter is as many ticks long as the composer's quarters
+mostly are.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def give_dynamics(notes: Sequence[PlacedNote], dynamics: Dynamics | None) -> lis
 
 
 def _glide(units: NDArray[np.int64], velocity: NDArray[np.float64], dynamics: Dynamics) -> NDArray[np.float64]:
-    """Return what to add so that the first bar sets in near the last one: the same for all its notes, then ever less."""
+    """Return what to add so that the first bar sets in near the last: the same for all its notes, then ever less."""
     end = dynamics.first_units + dynamics.bar_units
     is_first = units < end
     if dynamics.last_bar is None or not is_first.any():

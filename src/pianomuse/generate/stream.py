@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -96,6 +96,8 @@ class Stream(Iterator[Event]):
 
     def __next__(self) -> Event:
         """Return the next event."""
+        if self._is_closed:
+            raise StopIteration
         return next(self._events)
 
     def __enter__(self) -> Stream:
@@ -125,10 +127,8 @@ class Stream(Iterator[Event]):
     def compose(self) -> Composition:
         """Write all ideas to their end; return those that differ, numbered without gaps."""
         candidates = {event.idea: event.candidate for event in self if isinstance(event, IdeaFinished)}
-        ideas = [
-            candidates[drawn] if drawn == number else self.finisher(self._finished[drawn], number)
-            for number, drawn in enumerate(sorted(self._finished), 1)
-        ]
+        kept = [candidates[drawn] for drawn in sorted(self._finished)]
+        ideas = [replace(idea, number=number) for number, idea in enumerate(kept, 1)]
         return Composition(self.scene, tuple(ideas))
 
     def ideas(self, *, asked_at: float | None = None) -> Ideas:
@@ -182,7 +182,8 @@ class Stream(Iterator[Event]):
                 with self._turn():
                     drawn = decoding.step()
                 for writer in drawn:
-                    yield from self._follow(writer)
+                    if not writer.is_stopped:
+                        yield from self._follow(writer)
             if not going_on and not self._is_closed:
                 missing = min(self._n_missing(wanted), order.n_ideas + _SPARE_IDEAS - n_drawn)
                 if missing <= 0 or not is_random:
