@@ -18,8 +18,9 @@ import numpy as np
 
 from pianomuse.data.pieces import TokenPiece
 from pianomuse.generate.caret import find_caret
-from pianomuse.generate.compose import Order, compose
+from pianomuse.generate.compose import Order
 from pianomuse.generate.ideas import Candidate
+from pianomuse.generate.session import compose
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.midi.write import score_bytes, write_atomically
 from pianomuse.model.rwkv import PianoMuseRWKV
