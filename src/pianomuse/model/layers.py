@@ -20,6 +20,7 @@ from torch.nn import functional
 from pianomuse.checkpoint.config import ModelConfig
 from pianomuse.model import fused
 from pianomuse.model.deep_embed import DeepEmbed, Tokens
+from pianomuse.wkv import wkv7
 
 DECAY_LIMIT = math.exp(-0.5)  # log w lies in (-DECAY_LIMIT, 0)
 GROUP_NORM_EPS = 64e-5
@@ -173,6 +174,38 @@ class Block(nn.Module):
         self.ln2 = nn.LayerNorm(config.n_embd, eps=LAYER_NORM_EPS)
         self.att = TimeMix(config, layer)
         self.ffn = ChannelMix(config)
+
+    def forward(
+        self,
+        x: Tensor,
+        v_first: Tensor | None,
+        shift: Tensor | None,
+        memory: Tensor | None,
+        mask: Tensor | None,
+        tokens: Tokens | None,
+        wkv: str | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return the new stream, v_first, the two normalised inputs (the next shifts) and the memory.
+
+        Args:
+            x: [B, T, C], the stream.
+            v_first: the first layer's v; None in the first layer.
+            shift: [2, B, C], the inputs of the two mixes before the first token.
+            memory: [B, H, N, N] before the first token.
+            mask: [B, T, 1], 0 at padding.
+            tokens: see `ChannelMix`.
+            wkv: operator backend, see `wkv7`.
+        """
+        att_shift, ffn_shift = (None, None) if shift is None else (shift[0], shift[1])
+        if hasattr(self, "ln0"):
+            x = self.ln0(x)
+        q, (r, log_decay, k, v, a, b, g, v_first) = self.before_wkv(x, v_first, att_shift, mask)
+        if mask is not None:  # padding leaves the memory as it is: no decay, nothing written
+            head_mask = mask[..., None].to(k.dtype)
+            log_decay, k, b = log_decay * head_mask, k * head_mask, b * head_mask
+        y, memory = wkv7(r, log_decay, k, v, a, b, memory, backend=wkv)
+        x, q2 = self.after_wkv(x, y, (r, k, v, g), ffn_shift, mask, tokens)
+        return x, v_first, q, q2, memory
 
     def before_wkv(
         self, x: Tensor, v_first: Tensor | None, shift: Tensor | None, mask: Tensor | None

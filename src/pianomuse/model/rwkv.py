@@ -21,7 +21,6 @@ from pianomuse.model.deep_embed import Tokens, tokens_of
 from pianomuse.model.initial import initial_tensor
 from pianomuse.model.layers import LAYER_NORM_EPS, Block
 from pianomuse.model.sampling import sample_next
-from pianomuse.wkv import wkv7
 
 
 @dataclass(frozen=True)
@@ -193,36 +192,15 @@ class PianoMuseRWKV(nn.Module):
                 shift, memory = None, block.att.beginning(x.shape[0])
             else:
                 shift, memory = state.shift[layer], state.wkv[layer]
-            run = (block, x, v_first, shift, memory, mask, tokens)
+            run = (x, v_first, shift, memory, mask, tokens, self.wkv)
             if self.checkpoint_blocks and self.training:
-                x, v_first, q, q2, memory = checkpoint(self._block, *run, use_reentrant=False)
+                x, v_first, q, q2, memory = checkpoint(block, *run, use_reentrant=False)
             else:
-                x, v_first, q, q2, memory = self._block(*run)
+                x, v_first, q, q2, memory = block(*run)
             if return_state:
                 shifts.append(torch.stack((_last(q, mask, shift, 0), _last(q2, mask, shift, 1))))
                 memories.append(memory)
         return x, ModelState(torch.stack(shifts), torch.stack(memories)) if return_state else None
-
-    def _block(
-        self,
-        block: Block,
-        x: Tensor,
-        v_first: Tensor | None,
-        shift: Tensor | None,
-        memory: Tensor | None,
-        mask: Tensor | None,
-        tokens: Tokens | None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        att_shift, ffn_shift = (None, None) if shift is None else (shift[0], shift[1])
-        if hasattr(block, "ln0"):
-            x = block.ln0(x)
-        q, (r, log_decay, k, v, a, b, g, v_first) = block.before_wkv(x, v_first, att_shift, mask)
-        if mask is not None:  # padding leaves the memory as it is: no decay, nothing written
-            head_mask = mask[..., None].to(k.dtype)
-            log_decay, k, b = log_decay * head_mask, k * head_mask, b * head_mask
-        y, memory = wkv7(r, log_decay, k, v, a, b, memory, backend=self.wkv)
-        x, q2 = block.after_wkv(x, y, (r, k, v, g), ffn_shift, mask, tokens)
-        return x, v_first, q, q2, memory
 
     def _mask(self, attention_mask: Tensor | None, input_ids: Tensor, *, always: bool) -> Tensor | None:
         """Return [B, T, 1], or None where nothing has to be masked (padding on the right, no state wanted)."""
