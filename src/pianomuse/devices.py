@@ -1,21 +1,34 @@
-"""The only file that asks what accelerators exist: device, autocast, fused optimizer, memory, seeds."""
+"""The only file that asks what accelerators exist: device, autocast, fused optimizer, memory, seeds, processes.
+
+Ascend: `torch_npu` is imported when an NPU is asked for, and never before. Its autocast would choose float16 by itself,
+so the dtype is always named; its fused AdamW keeps parameters and gradients in buffers of its own, so it is built after
+the model was moved, and nothing is moved or set to None afterwards.
+"""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import importlib.util
+import os
 import sys
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pianomuse.errors import RequestError
+from pianomuse.errors import ConfigError, RequestError
 
 KINDS = ("auto", "cpu", "cuda", "npu", "mps")
+PRECISIONS: dict[str, torch.dtype | None] = {
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float32": None,
+}
 
 
 @dataclass(frozen=True)
@@ -31,10 +44,30 @@ class Device:
             return contextlib.nullcontext()
         return torch.autocast(self.torch_device.type, dtype=self.autocast_dtype)
 
+    def loss_scaler(self) -> torch.amp.GradScaler:
+        """Return what keeps small gradients above float16's smallest number; it does nothing in other precisions."""
+        return torch.amp.GradScaler(self.torch_device.type, enabled=self.autocast_dtype == torch.float16)
+
     @property
     def has_fused_adamw(self) -> bool:
-        """Say whether AdamW has one kernel for all tensors here."""
+        """Say whether PyTorch's AdamW has one kernel for all tensors here."""
         return self.torch_device.type in ("cpu", "cuda", "mps")
+
+    def adamw(
+        self, groups: Iterable[Mapping[str, object]], *, keeps_gradients: bool = True, **options: Any
+    ) -> torch.optim.Optimizer:
+        """Return AdamW in the fastest form there is here.
+
+        Args:
+            groups: parameter groups, on this device.
+            keeps_gradients: the same parameters have gradients in every step, plain tensors that stay where they are.
+            options: lr, betas, eps.
+        """
+        if self.torch_device.type == "npu" and keeps_gradients:
+            fused = importlib.import_module("torch_npu").optim.NpuFusedAdamW(list(groups), **options)
+            assert isinstance(fused, torch.optim.Optimizer)
+            return fused
+        return torch.optim.AdamW(list(map(dict, groups)), fused=self.has_fused_adamw, **options)
 
     def synchronise(self) -> None:
         """Wait until the device has done what was asked of it; times are wrong without."""
@@ -43,18 +76,20 @@ class Device:
 
     def peak_memory_bytes(self) -> int | None:
         """Return the most memory that tensors have taken on a GPU, or this process in all on a CPU, if it is known."""
-        if self.torch_device.type == "cuda":
-            return int(torch.cuda.max_memory_allocated(self.torch_device))
+        if self.torch_device.type in ("cuda", "npu"):
+            return int(getattr(torch, self.torch_device.type).max_memory_allocated(self.torch_device))
         return peak_resident_bytes() if self.torch_device.type == "cpu" else None
 
     @property
     def name(self) -> str | None:
         """Return the name of the GPU; None on a CPU."""
-        return torch.cuda.get_device_name(self.torch_device) if self.torch_device.type == "cuda" else None
+        if self.torch_device.type not in ("cuda", "npu"):
+            return None
+        return str(getattr(torch, self.torch_device.type).get_device_name(self.torch_device))
 
     def __str__(self) -> str:
         """Name device and precision for people."""
-        names = {None: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
+        names = {dtype: name for name, dtype in PRECISIONS.items()}
         return f"{self.torch_device} ({names[self.autocast_dtype]})"
 
 
@@ -63,15 +98,16 @@ def choose_device(kind: str = "auto", *, precision: str = "auto") -> Device:
 
     Args:
         kind: auto, cpu, cuda, npu or mps; auto takes the first of cuda, npu, mps, cpu that is there.
-        precision: auto (bfloat16 where the hardware multiplies it), bfloat16 or float32.
+        precision: bfloat16, float16, float32, or auto: bfloat16 where the hardware multiplies it, else float16 on CUDA
+            and float32 elsewhere.
 
     Raises:
         RequestError: the device is unknown or not there.
     """
     if kind not in KINDS:
         raise RequestError(f"device {kind!r} is unknown; choose one of {', '.join(KINDS)}")
-    if precision not in ("auto", "bfloat16", "float32"):
-        raise RequestError(f"precision {precision!r} is unknown; choose auto, bfloat16 or float32")
+    if precision != "auto" and precision not in PRECISIONS:
+        raise RequestError(f"precision {precision!r} is unknown; choose auto, {', '.join(PRECISIONS)}")
     present = {
         "cuda": torch.cuda.is_available(),
         "npu": _npu_is_there() if kind in ("auto", "npu") else False,
@@ -82,9 +118,48 @@ def choose_device(kind: str = "auto", *, precision: str = "auto") -> Device:
         kind = next(name for name, is_there in present.items() if is_there)
     if not present[kind]:
         raise RequestError(f"device {kind} is not there; use --device auto, or install its PyTorch build")
-    device = torch.device(kind)
-    wants_bf16 = precision == "bfloat16" or (precision == "auto" and _multiplies_bfloat16(kind))
-    return Device(device, torch.bfloat16 if wants_bf16 else None)
+    if precision == "auto":
+        narrow = "float16" if kind == "cuda" else "float32"
+        precision = "bfloat16" if _multiplies_bfloat16(kind) else narrow
+    return Device(torch.device(kind), PRECISIONS[precision])
+
+
+def sum_dtype(device: torch.device) -> torch.dtype:
+    """Return the widest dtype that sums can have on a device."""
+    return torch.float32 if device.type in ("mps", "npu") else torch.float64
+
+
+def n_processes() -> int:
+    """Return how many processes a launcher (`torchrun`, `accelerate launch`) started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def join_processes(device: Device) -> tuple[Device, Any]:
+    """Join the processes that a launcher started; it returns when all are there.
+
+    Returns:
+        The device of this process (each has a GPU of its own), and the `accelerate.Accelerator` that joined them:
+        through NCCL, HCCL or gloo.
+
+    Raises:
+        ConfigError: the launcher is set up for another way of sharing, or for another kind of device.
+    """
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(cpu=device.torch_device.type == "cpu", mixed_precision="no")
+    wanted = {"cpu": "MULTI_CPU", "cuda": "MULTI_GPU", "npu": "MULTI_NPU"}.get(device.torch_device.type, "no processes")
+    if accelerator.distributed_type.name != wanted:
+        raise ConfigError(
+            f"{accelerator.distributed_type.name} processes were started, and training on {device.torch_device} takes "
+            f"{wanted}; start with torchrun --nproc-per-node N -m pianomuse train, and share with --set shard=fsdp"
+        )
+    atexit.register(_leave_processes)
+    return replace(device, torch_device=accelerator.device), accelerator
+
+
+def _leave_processes() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def seed_everything(seed: int) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pianomuse.checkpoint.config import ModelConfig, tensor_shapes
+from pianomuse.devices import choose_device
 from pianomuse.errors import CheckpointError, ConfigError
 from pianomuse.model.adapters import (
     adapter_tensors,
@@ -24,6 +25,7 @@ from pianomuse.model.weights import load_weights, weights_of
 from pianomuse.train.optimizer import make_optimizer
 from pianomuse.train.settings import TrainSettings
 
+CPU = choose_device("cpu")
 CONFIG = ModelConfig(vocab_size=61, n_layer=2, n_embd=64, head_size=32)
 IDS = torch.randint(1, 61, (3, 20), generator=torch.Generator().manual_seed(7))
 
@@ -37,8 +39,8 @@ def living_model(**options: object) -> PianoMuseRWKV:
     return model
 
 
-def one_step(model: PianoMuseRWKV) -> torch.optim.AdamW:
-    optimizer = make_optimizer(model, TrainSettings(lr=0.05), fused=False)
+def one_step(model: PianoMuseRWKV) -> torch.optim.Optimizer:
+    optimizer = make_optimizer(model, TrainSettings(lr=0.05), CPU)
     logits: Tensor = model(IDS[:, :-1])
     torch.nn.functional.cross_entropy(logits.flatten(0, 1), IDS[:, 1:].flatten()).backward()
     optimizer.step()

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from pianomuse.checkpoint.config import ModelConfig
+from pianomuse.devices import choose_device
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.train.loss import LossSums, batch_loss
 from pianomuse.train.optimizer import learning_rate, make_optimizer, optimizer_groups, set_learning_rate
 from pianomuse.train.settings import TrainSettings
 
+CPU = choose_device("cpu")
 CONFIG = ModelConfig(vocab_size=30, n_layer=2, n_embd=64)
 NOTES = torch.tensor([3, 4, 5])
 
@@ -45,7 +47,7 @@ def test_weight_decay_is_on_the_large_matrices_and_the_decay_learns_twice_as_fas
     assert plain | fast | decayed == set(names.values())
     assert [(group["weight_decay"], group["lr_scale"]) for group in groups] == [(0, 1), (0, 2), (0.1, 1)]
 
-    optimizer = make_optimizer(model, TrainSettings(), fused=True)
+    optimizer = make_optimizer(model, TrainSettings(), CPU)
     set_learning_rate(optimizer, 1e-3)
     assert [group["lr"] for group in optimizer.param_groups] == [1e-3, 2e-3, 1e-3]
     assert optimizer.defaults["eps"] == 1e-18

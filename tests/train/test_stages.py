@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.train.test_train_loop import CONFIG, QUICK, new_model, run
+from tests.train.test_train_loop import CONFIG, CPU, QUICK, new_model, run
 
 from pianomuse.errors import ConfigError
 from pianomuse.model.rwkv import PianoMuseRWKV
@@ -64,7 +64,7 @@ def test_every_part_has_its_learning_rate() -> None:
     assert [lr_share(settings, part, 110) for part in ("rows", "norms", "body")] == pytest.approx([0.4, 0.1, 0.1])
     assert lr_share(settings, "body", 100) == pytest.approx(0.001)  # it warms up again
     model = PianoMuseRWKV(CONFIG)
-    optimizer = make_optimizer(model, settings, fused=False)
+    optimizer = make_optimizer(model, settings, CPU)
     set_learning_rate(optimizer, 1e-3)
     share_learning_rate(optimizer, settings, 200)
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
@@ -80,7 +80,7 @@ def test_without_stages_nothing_is_changed_and_a_first_stage_without_a_second_is
     for stages in ("auto", "no"):
         settings = TrainSettings(stages=stages)
         assert lr_share(settings, "body", 0) == 1
-        assert len(make_optimizer(PianoMuseRWKV(CONFIG), settings, fused=False).param_groups) == 3
+        assert len(make_optimizer(PianoMuseRWKV(CONFIG), settings, CPU).param_groups) == 3
         check_stages(replace(settings, n_steps=10))
     with pytest.raises(ConfigError, match="stage1_steps=N"):
         check_stages(replace(STAGED, stage1_steps=8))

@@ -54,7 +54,7 @@ def save_checkpoint(
     *,
     tokenizer_json: Mapping[str, object],
     card: Mapping[str, object] | None = None,
-    more_files: Mapping[str, bytes] | None = None,
+    more_files: Mapping[str, bytes | Path] | None = None,
 ) -> Path:
     """Write a checkpoint folder; one that is there is replaced only when the new one is complete.
 
@@ -64,7 +64,7 @@ def save_checkpoint(
         tensors: float32 arrays under the official names, or what `quantise` returned.
         tokenizer_json: the vocabulary as `Vocabulary.to_json` gives it, with its `fingerprint`.
         card: what to tell about the model: data, licences, results.
-        more_files: further files of the folder (a training state): name -> content.
+        more_files: further files of the folder (a training state): name -> content; a Path is moved there.
 
     Raises:
         CheckpointError: the tensors do not fit the configuration, or the vocabulary has no fingerprint.
@@ -180,7 +180,7 @@ def _beside(folder: Path, what: str) -> Path:
 
 
 def _write_aside(
-    aside: Path, tensors: Tensors, documents: Mapping[str, Mapping[str, object]], more_files: Mapping[str, bytes]
+    aside: Path, tensors: Tensors, documents: Mapping[str, Mapping[str, object]], more_files: Mapping[str, bytes | Path]
 ) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -191,12 +191,15 @@ def _write_aside(
     save_file(arrays, weights, metadata={"format": FORMAT, "version": str(VERSION)})
     shutil.copymode(aside / "config.json", weights)  # safetensors makes it readable by its owner alone
     for name, content in more_files.items():
-        (aside / name).write_bytes(content)
+        if isinstance(content, Path):
+            content.rename(aside / name)
+        else:
+            (aside / name).write_bytes(content)
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:
     """Make `aside` the folder; the old one leaves only when the new one is whole and on the disk."""
-    for path in aside.iterdir():
+    for path in aside.rglob("*"):
         _to_disk(path)
     _to_disk(aside)
     old = _beside(folder, "old")

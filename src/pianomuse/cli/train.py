@@ -61,6 +61,9 @@ def train(
     changes += [f"n_steps={steps}"] if steps is not None else []
     changes += [f"seed={seed}"] if seed is not None else []
     run = prepare_run(dataset, out, preset=preset, init=init, resume=is_resumed, changes=changes, device=device)
+    if not run.is_first:
+        run.start(lambda report: None)
+        return
     for line in run.said:
         typer.echo(line, err=True)
     with _progress_bar() as show:

@@ -230,7 +230,7 @@ def save_attention(
     *,
     tokenizer_json: Mapping[str, object],
     card: Mapping[str, object] | None = None,
-    more_files: Mapping[str, bytes] | None = None,
+    more_files: Mapping[str, bytes | Path] | None = None,
 ) -> Path:
     """Write a checkpoint folder (model.safetensors, config.json, tokenizer.json); it appears whole or not at all."""
     aside = folder.with_name(f".{folder.name}.partial")
@@ -244,7 +244,10 @@ def save_attention(
         if document is not None:
             (aside / name).write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
     for name, content in (more_files or {}).items():
-        (aside / name).write_bytes(content)
+        if isinstance(content, Path):
+            content.rename(aside / name)
+        else:
+            (aside / name).write_bytes(content)
     shutil.rmtree(folder, ignore_errors=True)
     aside.rename(folder)
     return folder

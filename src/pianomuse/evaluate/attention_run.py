@@ -36,7 +36,7 @@ class AttentionRunFolder(RunFolder):
         model: Any,
         *,
         card: Mapping[str, object] | None = None,
-        more_files: Mapping[str, bytes] | None = None,
+        more_files: Mapping[str, bytes | Path] | None = None,
     ) -> Path:
         """Write a checkpoint."""
         return save_attention(folder, model, tokenizer_json=self.tokenizer_json, card=card, more_files=more_files)

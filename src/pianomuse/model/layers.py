@@ -184,8 +184,8 @@ class Block(nn.Module):
         mask: Tensor | None,
         tokens: Tokens | None,
         wkv: str | None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return the new stream, v_first, the two normalised inputs (the next shifts) and the memory.
+    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor]:
+        """Return the new stream, v_first from the first layer, the two normalised inputs (next shifts), the memory.
 
         Args:
             x: [B, T, C], the stream.
@@ -205,7 +205,7 @@ class Block(nn.Module):
             log_decay, k, b = log_decay * head_mask, k * head_mask, b * head_mask
         y, memory = wkv7(r, log_decay, k, v, a, b, memory, backend=wkv)
         x, q2 = self.after_wkv(x, y, (r, k, v, g), ffn_shift, mask, tokens)
-        return x, v_first, q, q2, memory
+        return x, v_first if self.att.is_first else None, q, q2, memory
 
     def before_wkv(
         self, x: Tensor, v_first: Tensor | None, shift: Tensor | None, mask: Tensor | None

@@ -194,9 +194,10 @@ class PianoMuseRWKV(nn.Module):
                 shift, memory = state.shift[layer], state.wkv[layer]
             run = (x, v_first, shift, memory, mask, tokens, self.wkv)
             if self.checkpoint_blocks and self.training:
-                x, v_first, q, q2, memory = checkpoint(block, *run, use_reentrant=False)
+                x, first, q, q2, memory = checkpoint(block, *run, use_reentrant=False)
             else:
-                x, v_first, q, q2, memory = block(*run)
+                x, first, q, q2, memory = block(*run)
+            v_first = v_first if first is None else first
             if return_state:
                 shifts.append(torch.stack((_last(q, mask, shift, 0), _last(q2, mask, shift, 1))))
                 memories.append(memory)

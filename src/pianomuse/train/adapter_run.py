@@ -61,10 +61,10 @@ class LoraRunFolder(RunFolder):
         model: PianoMuseRWKV,
         *,
         card: Mapping[str, object] | None = None,
-        more_files: Mapping[str, bytes] | None = None,
+        more_files: Mapping[str, bytes | Path] | None = None,
     ) -> Path:
         """Write merged weights and adapter; beside a training state also what lies under the adapter."""
-        files = dict(more_files or {})
+        files: dict[str, bytes | Path] = dict(more_files or {})
         if more_files:
             files[BASE] = save(_base(model))
         files[ADAPTER] = save(

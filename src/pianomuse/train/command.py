@@ -23,6 +23,7 @@ from pianomuse.settings import override, read_toml, to_toml
 from pianomuse.train.adapter_run import adapt, open_run_folder
 from pianomuse.train.environment import note_start
 from pianomuse.train.loop import Report, train
+from pianomuse.train.processes import OneProcess, join
 from pianomuse.train.resume import keep_data, require_same_run
 from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.samples import Sampler, sample_pieces
@@ -63,9 +64,15 @@ class Run:
     validation: list[Batch]
     folder: RunFolder
     device: Device
+    processes: OneProcess
     resume: bool
     said: list[str]
     sampler: Sampler
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes and prints."""
+        return self.processes.rank == 0
 
     def start(self, listener: Callable[[Report], None]) -> Position:
         """Train to the end, or until somebody stops it."""
@@ -80,6 +87,7 @@ class Run:
             resume=self.resume,
             listener=listener,
             sample=self.sampler.write,
+            processes=self.processes,
         )
 
 
@@ -113,8 +121,8 @@ def prepare_run(
     settings, run = sections["train"], sections["run"]
     store = PieceStore(dataset, "train")
     vocabulary = store.tokenizer.vocabulary
-    seed_everything(settings.seed)
-    chosen = choose_device(device, precision=settings.precision)
+    chosen, processes = join(choose_device(device, precision=settings.precision), settings)
+    seed_everything(settings.seed + processes.rank)  # dropout differs between rows
     folder = open_run_folder(out, vocabulary.to_json(), settings)
     said = []
     if resume and not folder.has_checkpoint:
@@ -134,10 +142,12 @@ def prepare_run(
     adapted = adapt(start.model, settings, has_new_rows=start.has_new_rows)
     start.model.to(chosen.torch_device)
     said += [*_introduction(start, settings, chosen), *adapted]
-    said += _fuse(start.model, settings)
+    said += [f"{processes.count} processes, {settings.shard}"] if processes.count > 1 else []
+    said += _fuse(start.model, settings, chosen, is_sharded=processes.is_sharded)
     maker, validation = open_data(dataset, store, sections)
-    said += _write_down(dataset, store, folder, sections, chosen, resume=resume)
-    return Run(settings, start.model, maker, validation, folder, chosen, resume, said, _sampler(dataset))
+    if processes.rank == 0:
+        said += _write_down(dataset, store, folder, sections, chosen, resume=resume)
+    return Run(settings, start.model, maker, validation, folder, chosen, processes, resume, said, _sampler(dataset))
 
 
 def open_data(dataset: Path, store: PieceStore, sections: Mapping[str, Any]) -> tuple[BatchMaker, list[Batch]]:
@@ -231,8 +241,12 @@ def _with_stages(settings: TrainSettings, has_new_rows: bool) -> TrainSettings:
     return settings
 
 
-def _fuse(model: PianoMuseRWKV, settings: TrainSettings) -> list[str]:
-    if settings.fuse == "loops" or (settings.fuse == "auto" and can_use_loops(model)):
+def _fuse(model: PianoMuseRWKV, settings: TrainSettings, device: Device, *, is_sharded: bool) -> list[str]:
+    # NumPy's hold on a tensor's memory keeps FSDP from letting it go.
+    fits = can_use_loops(model) and device.autocast_dtype != torch.float16 and not is_sharded
+    if settings.fuse == "loops" and (device.autocast_dtype == torch.float16 or is_sharded):
+        raise ConfigError("fuse=loops: not in float16 and not with shard=fsdp; use --set fuse=no")
+    if settings.fuse == "loops" or (settings.fuse == "auto" and fits):
         use_loops(model)
     elif settings.fuse == "compile":
         compile_blocks(model)

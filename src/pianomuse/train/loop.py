@@ -23,11 +23,14 @@ from pianomuse.errors import ConfigError
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.train.gradient import Batch, add_gradient, validate
 from pianomuse.train.loss import LossSums
-from pianomuse.train.optimizer import learning_rate, make_optimizer, progress, set_learning_rate
+from pianomuse.train.optimizer import clip_gradient, learning_rate, make_optimizer, progress, set_learning_rate
+from pianomuse.train.processes import OneProcess
 from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.signals import stop_asked
 from pianomuse.train.stages import forget_idle_gradients, share_learning_rate
+
+_LOWEST_SCALE = 2.0**-10  # float16 overflows in the forward pass if it overflows here
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Report:
     gradient_norm: float
     memory_gb: float | None = None  # peak: of the tensors on a GPU, of the whole process on a CPU
     data_share: float = 0.0  # of the time, waiting for batches
+    n_skipped: int = 0  # steps whose gradient overflowed float16
     valid: LossSums | None = None
     saved: str | None = None
     sampled: str | None = None
@@ -66,6 +70,7 @@ def train(
     resume: bool = False,
     listener: Callable[[Report], None] = lambda report: None,
     sample: Callable[[PianoMuseRWKV, Path], Path] | None = None,
+    processes: OneProcess | None = None,
 ) -> Position:
     """Train until steps, minutes or patience are over, or somebody asks to stop; the last state is saved.
 
@@ -80,6 +85,7 @@ def train(
         resume: go on from the latest checkpoint of the folder.
         listener: is told of every step.
         sample: writes samples of the model into a folder, every `sample_every` steps.
+        processes: that make every step together; None is this one alone.
 
     Returns:
         The position reached.
@@ -88,10 +94,10 @@ def train(
         ConfigError: the gradient is no longer finite.
         CheckpointError: there is nothing to resume from, or it does not fit.
     """
-    run = _Run(model, settings, folder, device, note_ids, listener, resume=resume)
+    run = _Run(model, settings, folder, device, note_ids, listener, processes or OneProcess(), resume=resume)
     batches = open_batches(run.at.n_batches)
     with stop_asked() as asked:
-        while run.done < 1 and not run.pauses and not run.is_stuck and not asked():
+        while run.goes_on(asked()):
             run.step(run.take(batches))
             if run.at.step % settings.log_every == 0:
                 run.log()
@@ -101,7 +107,7 @@ def train(
                 run.save()
             if sample is not None and settings.sample_every and run.at.step % settings.sample_every == 0:
                 run.sample(sample)
-        if not asked():
+        if not run.is_asked_to_stop:
             run.keep_best(validation)
         run.save()
     return run.at
@@ -118,14 +124,20 @@ class _Run:
         device: Device,
         note_ids: NDArray[Any],
         listener: Callable[[Report], None],
+        processes: OneProcess,
         *,
         resume: bool,
     ) -> None:
-        self.model, self.settings, self.folder, self.device = model, settings, folder, device
-        self.listener = listener
+        self.model, self.settings, self.device = model, settings, device
+        self.listener, self.processes = listener, processes
+        processes.start(model)
+        self.folder = processes.folder(folder)
         self.note_ids = torch.as_tensor(np.asarray(note_ids), dtype=torch.int64, device=device.torch_device)
-        self.optimizer = make_optimizer(model, settings, fused=device.has_fused_adamw)
-        self.at = folder.resume(model, self.optimizer) if resume else Position()
+        self.optimizer = make_optimizer(model, settings, device, is_sharded=processes.is_sharded)
+        self.at = self.folder.resume(model, self.optimizer) if resume else Position()
+        self.scaler = device.loss_scaler()
+        if self.at.scaler:
+            self.scaler.load_state_dict(dict(self.at.scaler))
         self.saved_at = self.at.step if resume else -1
         self.validated_at = -1
         self.began = time.monotonic() - self.at.elapsed_s
@@ -133,10 +145,16 @@ class _Run:
         self._forget()
         self.sums = self.at.sums
 
+    def goes_on(self, is_asked_to_stop: bool) -> bool:
+        """Agree on the time and on whether to stop; say whether there is another step."""
+        elapsed_s, self.is_asked_to_stop = self.processes.agree(time.monotonic() - self.began, is_asked_to_stop)
+        self.at = replace(self.at, elapsed_s=elapsed_s)
+        return self.done < 1 and not (self.pauses or self.is_stuck or self.is_asked_to_stop)
+
     @property
     def done(self) -> float:
         """Share of the run that is over."""
-        return progress(self.settings, self.at.step, (time.monotonic() - self.began) / 60)
+        return progress(self.settings, self.at.step, self.at.elapsed_s / 60)
 
     @property
     def pauses(self) -> bool:
@@ -157,24 +175,35 @@ class _Run:
 
     def step(self, batches: Sequence[Batch]) -> None:
         """Make one optimizer step, and tell the listener."""
-        lr = learning_rate(self.settings, self.at.step, (time.monotonic() - self.began) / 60)
+        lr = learning_rate(self.settings, self.at.step, self.at.elapsed_s / 60)
         set_learning_rate(self.optimizer, lr)
         share_learning_rate(self.optimizer, self.settings, self.at.step)
-        sums, n_tokens = add_gradient(self.model, batches, self.settings, self.device, self.note_ids)
+        sums, n_tokens = add_gradient(
+            self.model,
+            batches,
+            self.settings,
+            self.device,
+            self.note_ids,
+            processes=self.processes,
+            scaler=self.scaler,
+        )
+        self.scaler.unscale_(self.optimizer)
         forget_idle_gradients(self.model, self.settings, self.at.step)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip or math.inf))
-        if not math.isfinite(norm):
-            raise ConfigError(f"step {self.at.step + 1}: the gradient is not finite; resume with a lower lr or clip")
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        norm = clip_gradient(self.model, self.settings.clip)
+        self._require_finite(norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
         self.at = replace(
             self.at,
             step=self.at.step + 1,
             n_batches=self.at.n_batches + len(batches),
             n_tokens=self.at.n_tokens + n_tokens,
             elapsed_s=time.monotonic() - self.began,
+            n_skipped=self.at.n_skipped + (not math.isfinite(norm)),
         )
-        self.sums += sums
+        if math.isfinite(sums.nats):
+            self.sums += sums
         seconds = time.monotonic() - self.since_s
         self.report = Report(
             step=self.at.step,
@@ -187,8 +216,16 @@ class _Run:
             gradient_norm=norm,
             memory_gb=_in_gb(self.device.peak_memory_bytes()),
             data_share=self.waited_s / seconds,
+            n_skipped=self.at.n_skipped,
         )
         self.listener(self.report)
+
+    def _require_finite(self, norm: float) -> None:
+        """Let the scaler skip a step whose gradient overflowed float16, as long as a smaller scale can help."""
+        if not math.isfinite(norm) and not (self.scaler.is_enabled() and self.scaler.get_scale() > _LOWEST_SCALE):
+            raise ConfigError(
+                f"step {self.at.step + 1}: the gradient is not finite; resume with a lower lr or clip, or in float32"
+            )
 
     def log(self) -> None:
         """Write a line of metrics and begin new sums."""
@@ -201,7 +238,7 @@ class _Run:
         if not validation or self.report is None or self.validated_at == self.at.step:
             return
         began = time.monotonic()
-        valid = validate(self.model, validation, self.settings, self.device, self.note_ids)
+        valid = validate(self.model, validation, self.settings, self.device, self.note_ids, processes=self.processes)
         self.validated_at = self.at.step
         self.listener(replace(self.report, valid=valid))
         values = {"valid_bits_per_token": valid.bits_per_token, "valid_bits_per_note": valid.bits_per_note}
@@ -220,7 +257,8 @@ class _Run:
         if self.report is None or self.saved_at == self.at.step:
             return
         began = time.monotonic()
-        self.at = replace(self.at, elapsed_s=began - self.began, **asdict(self.sums))
+        scaler = self.scaler.state_dict()
+        self.at = replace(self.at, elapsed_s=began - self.began, scaler=scaler, **asdict(self.sums))
         saved = self.folder.save(self.model, self.optimizer, self.at)
         self.saved_at = self.at.step
         self.since_s += time.monotonic() - began
@@ -231,9 +269,11 @@ class _Run:
         if self.report is None:
             return
         began = time.monotonic()
-        sampled = sample(self.model, self.folder.path / "samples" / f"step-{self.at.step}")
+        with self.processes.whole(self.model) as whole:
+            if whole is not None:
+                sampled = sample(whole, self.folder.path / "samples" / f"step-{self.at.step}")
+                self.listener(replace(self.report, sampled=str(sampled)))
         self.since_s += time.monotonic() - began
-        self.listener(replace(self.report, sampled=str(sampled)))
 
     def _forget(self) -> None:
         self.sums, self.waited_s = LossSums(0.0, 0, 0), 0.0
@@ -252,6 +292,7 @@ def metrics_of(report: Report) -> dict[str, float | int | None]:
         "minutes": report.minutes,
         "memory_gb": report.memory_gb,
         "data_share": round(report.data_share, 4),
+        **({"skipped": report.n_skipped} if report.n_skipped else {}),
     }
 
 

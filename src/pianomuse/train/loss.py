@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pianomuse.devices import sum_dtype
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.train.head_loss import LossTerms, head_loss
 
@@ -63,7 +64,8 @@ def batch_loss(
         logits_chunk: rows whose logits are in memory together; 0 chooses.
 
     Returns:
-        The differentiable sum, and float64 [3]: nats (unsmoothed, unweighted), number of targets, number of notes.
+        The differentiable sum, and float64 [3] (float32 where there is no other): nats (unsmoothed, unweighted), number
+            of targets, number of notes.
     """
     counts = target_ids != IGNORED
     hidden = model(input_ids, return_hidden=True)[counts]
@@ -73,5 +75,5 @@ def batch_loss(
     total, nats = head_loss(hidden, model.head.weight, targets, kept, terms, chunk=logits_chunk)
     with torch.no_grad():
         n_notes = torch.isin(targets, note_ids).sum()
-        report = torch.stack((nats.sum(dtype=torch.float64), n_notes.new_tensor(targets.numel()), n_notes))
+        report = torch.stack((nats.sum(dtype=sum_dtype(nats.device)), n_notes.new_tensor(targets.numel()), n_notes))
     return total, report

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import nn
 
+from pianomuse.devices import Device
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.stages import split_by_part
 
@@ -29,7 +30,7 @@ def optimizer_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
             continue
         if name.endswith("att.w0"):
             fast.append(parameter)
-        elif ".weight" in name and parameter.squeeze().dim() >= 2:
+        elif ".weight" in name and sum(size > 1 for size in parameter.shape) >= 2:
             decay.append(parameter)
         else:
             plain.append(parameter)
@@ -40,15 +41,18 @@ def optimizer_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
     ]
 
 
-def make_optimizer(model: nn.Module, settings: TrainSettings, *, fused: bool) -> torch.optim.AdamW:
+def make_optimizer(
+    model: nn.Module, settings: TrainSettings, device: Device, *, is_sharded: bool = False
+) -> torch.optim.Optimizer:
     """Return AdamW over the groups; states are float32, which the tiny epsilon needs."""
     groups = optimizer_groups(model, settings.weight_decay)
-    return torch.optim.AdamW(
-        split_by_part(model, groups) if settings.stages == "yes" else groups,
+    has_stages = settings.stages == "yes"
+    return device.adamw(
+        split_by_part(model, groups) if has_stages else groups,
+        keeps_gradients=not (has_stages or is_sharded),
         lr=settings.lr,
         betas=(settings.beta1, settings.beta2),
         eps=settings.eps,
-        fused=fused,
     )
 
 
@@ -74,3 +78,11 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Give every group its learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = lr * group["lr_scale"]
+
+
+def clip_gradient(model: nn.Module, largest: float) -> float:
+    """Scale the gradient down to a norm of at most `largest` (0 is no limit); return the norm it had."""
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), largest or math.inf)
+    if hasattr(norm, "full_tensor"):  # of parameters that are shared among processes
+        norm = norm.full_tensor()
+    return float(norm)

@@ -7,7 +7,8 @@ RUN/
   metrics.jsonl           one object a line
   samples/step-N/         completions of three validation pieces (written by the command)
   tensorboard/            the metrics again, where TensorBoard is installed
-  checkpoints/step-N/     a checkpoint, with train.safetensors (optimizer, chance) and train.json (position)
+  checkpoints/step-N/     a checkpoint, with train.safetensors (optimizer, chance) and train.json (position); of a run
+                          whose processes share the model, train.shards/ in place of train.safetensors
   best/                   the checkpoint with the lowest validation bits per note
 """
 
@@ -16,8 +17,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -33,7 +35,8 @@ from pianomuse.train.loss import LossSums
 from pianomuse.train.metrics import Metrics, Values
 
 _STEP = re.compile(r"step-(\d+)")
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+MOMENTS = ("exp_avg", "exp_avg_sq")
+SHARDS = "train.shards"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Position:
     nats: float = 0.0  # these three: sums since the last line of metrics
     n_targets: int = 0
     n_notes: int = 0
+    n_skipped: int = 0  # steps whose gradient overflowed float16
+    scaler: Mapping[str, float] = field(default_factory=dict)  # of the loss, in float16
 
     @property
     def sums(self) -> LossSums:
@@ -76,16 +81,21 @@ class RunFolder:
 
     def save(self, model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, position: Position) -> Path:
         """Write `checkpoints/step-N`, complete for resuming, and let the oldest beyond `keep` go."""
-        state = {"rng.cpu": torch.get_rng_state()}
-        for name, parameter in model.named_parameters():
-            for key, value in optimizer.state.get(parameter, {}).items():
-                state[f"{key}.{name}"] = value.detach().cpu().clone()
-        files = {"train.safetensors": save(state), "train.json": json.dumps(asdict(position), indent=1).encode()}
-        folder = self.path / "checkpoints" / f"step-{position.step}"
+        state = {"rng.cpu": torch.get_rng_state(), **optimizer_state(model, optimizer)}
+        return self.save_state(model, position, {"train.safetensors": save(state)})
+
+    def save_state(self, model: PianoMuseRWKV, position: Position, files: Mapping[str, bytes | Path]) -> Path:
+        """Write `checkpoints/step-N` with a training state in `files`; a Path is moved there."""
+        files = {**files, "train.json": json.dumps(asdict(position), indent=1).encode()}
+        folder = self.step_folder(position.step)
         self.write_model(folder, model, more_files=files)
         for _, old in self._periodic()[: -self.keep]:
             shutil.rmtree(old)
         return folder
+
+    def step_folder(self, step: int) -> Path:
+        """Return where the checkpoint of a step is."""
+        return self.path / "checkpoints" / f"step-{step}"
 
     def save_best(self, model: PianoMuseRWKV, card: Mapping[str, object]) -> Path:
         """Write `best/`, the weights alone."""
@@ -97,7 +107,7 @@ class RunFolder:
         model: PianoMuseRWKV,
         *,
         card: Mapping[str, object] | None = None,
-        more_files: Mapping[str, bytes] | None = None,
+        more_files: Mapping[str, bytes | Path] | None = None,
     ) -> Path:
         """Write a checkpoint; a run of another kind of model has its own way."""
         return save_checkpoint(
@@ -149,18 +159,26 @@ class RunFolder:
         Raises:
             CheckpointError: there is none, or it does not fit the model.
         """
-        folder = self.latest()
         finish_replacing(self.path / "best")
-        self.read_model(folder, model)
-        try:
-            state = load_file(folder / "train.safetensors")
-            position = Position(**json.loads((folder / "train.json").read_text(encoding="utf-8")))
-            _restore_optimizer(model, optimizer, state)
-            torch.set_rng_state(state["rng.cpu"])
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{folder}: the training state is damaged ({error}); use it with --init") from error
+        position = self.restore(self.latest(), model, optimizer)
         self.metrics.forget_after(position.step)
         return position
+
+    def restore(
+        self, folder: Path, model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, *, rank: int = 0
+    ) -> Position:
+        """Put back what a periodic checkpoint holds, chance as it was in the process of this rank."""
+        with reading_state(folder):
+            if (folder / SHARDS).is_dir():
+                from pianomuse.train.shards import load_shards
+
+                load_shards(folder / SHARDS, model, optimizer, rank)
+            else:
+                self.read_model(folder, model)
+                state = load_file(folder / "train.safetensors")
+                restore_optimizer(model, optimizer, state)
+                restore_chance(state, rank)
+            return read_position(folder)
 
     def _periodic(self) -> list[tuple[int, Path]]:
         found = []
@@ -171,9 +189,58 @@ class RunFolder:
         return sorted(found)
 
 
-def _restore_optimizer(model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
+def read_position(folder: Path) -> Position:
+    """Read the position of a periodic checkpoint."""
+    return Position(**json.loads((folder / "train.json").read_text(encoding="utf-8")))
+
+
+@contextmanager
+def reading_state(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong while a training state is read into a CheckpointError."""
+    try:
+        yield
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}: the training state is damaged ({error}); use it with --init") from error
+
+
+def chance_name(rank: int) -> str:
+    """Return under which name the random numbers of a process are saved."""
+    return f"rng.cpu.{rank}" if rank else "rng.cpu"
+
+
+def restore_chance(state: Mapping[str, Tensor], rank: int) -> None:
+    """Put the random numbers back; a process that there was not before goes on with those of its seed."""
+    if rank == 0 or chance_name(rank) in state:
+        torch.set_rng_state(state[chance_name(rank)])
+
+
+def optimizer_state(model: PianoMuseRWKV, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return a copy of AdamW's state on the CPU, under `exp_avg.NAME`, `exp_avg_sq.NAME` and `step.NAME`."""
+    state = {}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensor = value if isinstance(value, Tensor) else torch.tensor(float(value))
+            state[f"{key}.{name}"] = tensor.detach().cpu().clone()
+    return state
+
+
+def restore_optimizer(model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_state` returned."""
     for name, parameter in model.named_parameters():
         if f"step.{name}" not in state:
             continue  # a parameter that has had no gradient yet
-        moments = {key: state[f"{key}.{name}"].to(parameter) for key in _MOMENTS}
+        moments = {key: like(state[f"{key}.{name}"], parameter) for key in MOMENTS}
         optimizer.state[parameter] = {"step": state[f"step.{name}"], **moments}
+        if not isinstance(optimizer, torch.optim.AdamW):  # that of Ascend counts in whole numbers
+            optimizer.state[parameter]["step"] = int(state[f"step.{name}"])
+
+
+def like(value: Tensor, parameter: Tensor) -> Tensor:
+    """Return a value where and in the way a parameter is stored."""
+    if not hasattr(parameter, "full_tensor"):
+        return value.to(parameter)
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(parameter, DTensor)
+    whole = value.to(device=parameter.device, dtype=parameter.dtype)
+    return distribute_tensor(whole, parameter.device_mesh, parameter.placements)

@@ -135,9 +135,17 @@ class TrainSettings:
     precision: str = field(
         default="auto",
         metadata={
-            "help": "of matrix products; auto is bfloat16 where the hardware has it",
-            "choices": ("auto", "bfloat16", "float32"),
+            "help": "of matrix products; auto is bfloat16 where the hardware has it, else float16 on CUDA",
+            "choices": ("auto", "bfloat16", "float16", "float32"),
             "resume": "another rounding, to go on with another machine",
+        },
+    )
+    shard: str = field(
+        default="ddp",
+        metadata={
+            "help": "several processes: each holds the whole model (ddp) or a share of it and of AdamW's state (fsdp)",
+            "choices": ("ddp", "fsdp"),
+            "resume": "the same gradient up to rounding",
         },
     )
     fuse: str = field(
