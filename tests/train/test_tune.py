@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from symusic import Score
 
 from pianomuse.checkpoint.config import ModelConfig, tensor_shapes
 from pianomuse.checkpoint.store import load_checkpoint, save_checkpoint
@@ -170,6 +171,33 @@ def test_the_command_writes_a_file_that_complete_and_evaluate_use(
 
     assert main(["evaluate", str(mine), "--model", str(model), "--style", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"].endswith("with style my style")
+
+
+def test_the_default_model_composes_otherwise_with_a_style_and_other_models_refuse_it(
+    model: Path, examples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, style = tmp_path / "my pieces", tmp_path / "mine.safetensors"
+    mine.mkdir()
+    for name in ("cornelius-untreu", "bach-bwv-269"):
+        shutil.copy(Path(__file__).parents[1] / "files" / f"{name}.mid", mine)
+    assert main(["tune", str(mine), "--out", str(style), "--steps", "3", "--lr", "0.5", "--device", "cpu"]) == 0
+
+    def notes(folder: str, *more: str) -> bytes:
+        out = tmp_path / folder
+        asked = ["--at-bar", "1", "--bars", "2", "--candidates", "1", "--seed", "7", "--out", str(out)]
+        assert main(["complete", str(examples / "finished-phrase.mid"), *asked, *more]) == 0
+        score = Score(out / "finished-phrase.completion-1.mid")
+        return score.tracks[0].notes.numpy()["pitch"].tobytes()
+
+    plain = notes("plain")
+    assert notes("again") == plain
+    assert notes("styled", "--style", str(style)) != plain
+    assert notes("zero", "--style", str(style), "--style-strength", "0") == plain
+    capsys.readouterr()
+    words = ["complete", str(examples / "finished-phrase.mid"), "--style", str(style), "--model", str(model)]
+    assert main([*words, "--out", str(tmp_path / "no")]) == 2
+    assert "mine was tuned on another model" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
 
 
 def test_mistakes_get_one_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
