@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from pianomuse.data.examples import Example, ExampleMaker, ExampleMix
 from pianomuse.data.store import PieceStore
-from pianomuse.errors import ConfigError
+from pianomuse.data.window_maker import WindowMaker
+from pianomuse.errors import ConfigError, DatasetError
 from pianomuse.tokens.augment import Augmenter, draw_shift
 from pianomuse.tokens.vocabulary import Vocabulary
 
@@ -31,8 +32,19 @@ class BatchSettings:
     max_tokens: int = field(default=1024, metadata={"help": "longest example, in tokens", "min": 32})
     seed: int = field(default=0, metadata={"help": "seed of data order and augmentation"})
     augment: bool = field(default=True, metadata={"help": "transpose, change tempo and loudness at random"})
+    examples: str = field(
+        default="mix",
+        metadata={
+            "help": "mix of all kinds, or windows: the N bars and M after them that prepare was told of",
+            "choices": ("mix", "windows"),
+        },
+    )
     loss_on: str = field(
-        default="all", metadata={"help": "all tokens, or completion only", "choices": ("all", "completion")}
+        default="auto",
+        metadata={
+            "help": "all tokens, or completion only; auto is completion for windows",
+            "choices": ("auto", "all", "completion"),
+        },
     )
     length_power: float = field(
         default=0.7, metadata={"help": "a piece is drawn in proportion to its length to this power"}
@@ -49,6 +61,13 @@ class BatchSettings:
         default="", metadata={"help": "draw sub-folders more or less often, such as chopin=2,pop909=0.5; others 1"}
     )
 
+    @property
+    def targets_on(self) -> str:
+        """What the loss is on: `all` or `completion`."""
+        if self.loss_on != "auto":
+            return self.loss_on
+        return "completion" if self.examples == "windows" else "all"
+
 
 class BatchMaker:
     """Draw batches from a prepared dataset.
@@ -60,6 +79,7 @@ class BatchMaker:
 
     Raises:
         ConfigError: folder_weights is not a list of NAME=NUMBER.
+        DatasetError: no piece is long enough for a window.
 
     """
 
@@ -72,10 +92,10 @@ class BatchMaker:
         self.store = store
         self.settings = settings
         vocabulary = store.tokenizer.vocabulary
-        self.maker = ExampleMaker(vocabulary, settings.max_tokens, mix)
+        self.maker = example_maker(store, settings, mix)
         self.targets = TargetMask(vocabulary)
         self._augmenter = Augmenter(vocabulary)
-        weights = store.lengths().astype(np.float64) ** settings.length_power
+        weights = _sizes(self.maker, store).astype(np.float64) ** settings.length_power
         factors = _folder_weights(settings.folder_weights)
         weights *= [factors.get(name.split("/", 1)[0], 1.0) for name in store.names()]
         self.probabilities = weights / weights.sum()
@@ -86,7 +106,7 @@ class BatchMaker:
         number, place = divmod(step, _POOL)
         if self._pool[0] != number:
             self._pool = (number, self._draw_pool(number))
-        return collate(self._pool[1][place], self.targets, self.settings.loss_on)
+        return collate(self._pool[1][place], self.targets, self.settings.targets_on)
 
     def batches(self, first_step: int = 0) -> Iterator[Batch]:
         """Yield batches for ever, from ``first_step`` on."""
@@ -157,13 +177,42 @@ def collate(examples: list[Example], targets: TargetMask, loss_on: str = "all") 
     return {"input_ids": input_ids, "target_ids": target_ids, "ctx_lengths": ctx_lengths}
 
 
+def example_maker(
+    store: PieceStore, settings: BatchSettings, mix: ExampleMix | None = None
+) -> ExampleMaker | WindowMaker:
+    """Return what cuts examples from pieces, as the settings say."""
+    vocabulary = store.tokenizer.vocabulary
+    if settings.examples == "windows":
+        return WindowMaker(vocabulary, settings.max_tokens, store.header)
+    return ExampleMaker(vocabulary, settings.max_tokens, mix)
+
+
+def _sizes(maker: ExampleMaker | WindowMaker, store: PieceStore) -> NDArray[np.int64]:
+    sizes = maker.sizes(store)
+    if not sizes.any():
+        header = store.header
+        raise DatasetError(
+            f"{store.folder}: no piece has the {header.context_bars} + {header.completion_bars} bars of a window; "
+            "prepare with fewer, or train with --set examples=mix"
+        )
+    return sizes
+
+
 def validation_batches(
-    store: PieceStore, *, n_examples: int, max_tokens: int, batch_size: int = 8, mix: ExampleMix | None = None
+    store: PieceStore,
+    *,
+    n_examples: int,
+    max_tokens: int,
+    batch_size: int = 8,
+    mix: ExampleMix | None = None,
+    examples: str = "mix",
 ) -> list[Batch]:
     """Return the same validation batches every time: unshifted examples from all pieces, sorted by length."""
-    vocabulary = store.tokenizer.vocabulary
-    maker, mask = ExampleMaker(vocabulary, max_tokens, mix), TargetMask(vocabulary)
-    places = np.linspace(0, len(store) - 1, n_examples).round().astype(int)
-    examples = [maker.draw(store[int(place)], np.random.default_rng([7, n])) for n, place in enumerate(places)]
-    examples.sort(key=lambda example: len(example.ids))
-    return [collate(examples[first : first + batch_size], mask) for first in range(0, len(examples), batch_size)]
+    settings = BatchSettings(max_tokens=max_tokens, examples=examples)
+    maker, mask = example_maker(store, settings, mix), TargetMask(store.tokenizer.vocabulary)
+    usable = np.flatnonzero(_sizes(maker, store))
+    places = usable[np.linspace(0, len(usable) - 1, n_examples).round().astype(int)]
+    drawn = [maker.draw(store[int(place)], np.random.default_rng([7, n])) for n, place in enumerate(places)]
+    drawn.sort(key=lambda example: len(example.ids))
+    groups = (drawn[first : first + batch_size] for first in range(0, len(drawn), batch_size))
+    return [collate(group, mask, settings.targets_on) for group in groups]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.data.pieces import UNKNOWN_KEY, TokenPiece, View
+from pianomuse.data.store import PieceStore
 from pianomuse.errors import DatasetError
 from pianomuse.tokens.notes import (
     density_bin,
@@ -26,7 +27,7 @@ from pianomuse.tokens.notes import (
 from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, PromptWriter, Wishes
 from pianomuse.tokens.vocabulary import GRID, MAX_BARS_TO_WRITE, Vocabulary
 
-_ATTEMPTS = 16
+ATTEMPTS = 16
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class ExampleMaker:
         self.mix = mix or ExampleMix()
         self.prompt = PromptWriter(vocabulary)
 
+    def sizes(self, store: PieceStore) -> NDArray[np.int64]:
+        """Return how much there is to draw from each piece, its tokens: int64 [n]."""
+        return store.lengths()
+
     def draw(self, piece: TokenPiece, rng: np.random.Generator) -> Example:
         """Draw one example of a random kind that this piece can give."""
         kinds: list[tuple[float, Callable[[TokenPiece, np.random.Generator], Example | None]]] = [
@@ -78,8 +83,8 @@ class ExampleMaker:
             kinds += [(self.mix.melody, self.melody), (self.mix.accompany, self.accompany)]
         shares = np.array([share for share, _ in kinds])
         # A kind that does not fit gives way to continuation, and a place with a bar too full to another place.
-        for attempt in range(_ATTEMPTS):
-            choice = int(rng.choice(len(kinds), p=shares / shares.sum())) if attempt < _ATTEMPTS // 2 else 0
+        for attempt in range(ATTEMPTS):
+            choice = int(rng.choice(len(kinds), p=shares / shares.sum())) if attempt < ATTEMPTS // 2 else 0
             example = kinds[choice][1](piece, rng)
             if example is not None:
                 return example

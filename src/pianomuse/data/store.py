@@ -111,6 +111,12 @@ class PieceStore:
         """Return the number of tokens of each piece: int64 [n]."""
         return np.asarray(self._rows["n_tokens"], dtype=np.int64)
 
+    def n_bars(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return the number of bars of each piece: int64 [n]."""
+        from pyarrow import compute
+
+        return np.asarray(compute.list_value_length(self._rows.data.column("key_sharps")), dtype=np.int64)
+
     def names(self) -> list[str]:
         """Return the names of the pieces."""
         return list(self._rows["name"])

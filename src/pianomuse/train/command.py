@@ -157,6 +157,7 @@ def open_data(dataset: Path, store: PieceStore, sections: Mapping[str, Any]) -> 
         n_examples=sections["run"].validation_examples,
         max_tokens=sections["batches"].max_tokens,
         mix=sections["mix"],
+        examples=sections["batches"].examples,
     )
     return BatchMaker(store, sections["batches"], sections["mix"]), validation
 
