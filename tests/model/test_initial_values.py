@@ -96,3 +96,65 @@ def test_presets_have_the_sizes_they_claim() -> None:
     assert math.isclose(millions["large"], 2621, rel_tol=1e-3)
     with pytest.raises(ConfigError, match="small-piano"):
         preset_config("huge", 761)
+
+
+def _exact(name: str, layer: int, n: int) -> float | None:
+    """Write out the table of RWKV-LM (RWKV-v7/train_temp/src/model.py) for channel n; None where chance decides."""
+    C, L, N = CONFIG.n_embd, CONFIG.n_layer, CONFIG.head_size
+    rho, delta, d, lin = layer / (L - 1), 1 - layer / L, n / C, n / (C - 1) - 0.5
+    z = ((n % N) - (N - 1) / 2) / ((N - 1) / 2)
+    mixes = {"x_r": 0.2, "x_g": 0.2, "x_w": 0.9, "x_a": 0.9, "x_k": 0.7, "x_v": 0.7}
+    if name.startswith("att.x_"):
+        return 1 - d ** (mixes[name.removeprefix("att.")] * delta)
+    values = {
+        "ffn.x_k": 1 - d ** (delta**4),
+        "att.w0": -6 + 6 * (n / (C - 1)) ** (1 + rho**0.3) + 0.5 + 2.5 * z * abs(z),
+        "att.a0": -0.19 + 0.3 * z * abs(z) + 0.4 * lin,
+        "att.v0": 0.73 - 0.4 * lin,
+        "att.k_k": 0.71 - 0.1 * lin,
+        "att.k_a": 1.02,
+        "att.r_k": -0.04,
+        "att.ln_x.weight": ((1 + layer) / L) ** 0.7,
+    }
+    zeros = ("att.w1", "att.a1", "att.v1", "att.g1", "att.output.weight", "ffn.value.weight")
+    if name in zeros or name.endswith(".bias"):
+        return 0.0
+    return values.get(name, 1.0 if "ln" in name else None)
+
+
+def _gain(name: str, rows: int, columns: int) -> float:
+    """Return the gain of an orthogonal matrix."""
+    wide = max(1.0, (rows / columns) ** 0.5)
+    gains = {"head.weight": 0.5 * wide, "att.key.weight": 0.1}
+    return gains.get(name, 0.1 * wide if name[-2:] in ("w2", "a2", "v2", "g2") else 1.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_every_tensor_has_its_statistics_in_every_dtype(dtype: torch.dtype) -> None:
+    """Where a formula gives the values, all of them; where chance does, mean, spread and range."""
+    eps = torch.finfo(dtype).eps
+    counted = {"exact": 0, "orthogonal": 0}
+    for full_name, tensor in PianoMuseRWKV(CONFIG, seed=3).to(dtype).state_dict().items():
+        assert tensor.dtype == dtype
+        parts = full_name.split(".")
+        layer, name = (int(parts[1]), ".".join(parts[2:])) if parts[0] == "blocks" else (0, full_name)
+        values = tensor.double()
+        if name == "emb.weight":
+            assert values.abs().max() <= 1e-4 * (1 + eps)
+            assert values.std().item() == pytest.approx(1e-4 / 3**0.5, rel=0.02)
+            assert abs(values.mean().item()) < 4e-4 / values.numel() ** 0.5
+        elif _exact(name, layer, 0) is not None:
+            wanted = torch.tensor([_exact(name, layer, n) for n in range(CONFIG.n_embd)], dtype=torch.float64)
+            found = values.flatten()
+            if len(found) != CONFIG.n_embd:  # the same value everywhere
+                wanted = wanted[:1].expand(len(found))
+            torch.testing.assert_close(found, wanted, rtol=eps, atol=2e-6 if dtype == torch.float32 else eps)
+            counted["exact"] += 1
+        else:
+            rows, columns = tensor.shape
+            energy = _gain(name, rows, columns) ** 2 * min(rows, columns)  # the squares of an orthogonal matrix
+            assert values.square().sum().item() == pytest.approx(energy, rel=max(eps, 1e-5)), full_name
+            assert abs(values.mean()) < 5 * values.std() / values.numel() ** 0.5, full_name
+            counted["orthogonal"] += 1
+    # layer 0 has no v0, v1, v2; besides the layers there are ln0, ln_out and the head
+    assert counted == {"exact": 3 * 25 - 2 + 4, "orthogonal": 3 * 8 - 1 + 1}
