@@ -108,6 +108,20 @@ def find_caret(
     return _replacing(grid, grid.start_of(at_bar), at_bar, bars)
 
 
+def caret_at(piece: Piece, tick: int, *, bars: int, insert: bool = False) -> Caret:
+    """Return the caret at any tick: an idea finishes the bar it lies in, if it lies inside one, then come `bars` bars.
+
+    With `insert` what follows comes later; inside a bar that was itself inserted, the idea only finishes it.
+    """
+    grid = piece.grid
+    bar_index = grid.bar_at(tick)
+    if not insert:
+        return _replacing(grid, tick, bar_index, bars)
+    if tick == grid.start_of(bar_index):
+        return find_caret(piece, at_bar=bar_index, bars=bars, insert=True)
+    return _over_bars(grid, tick, bar_index, 1)
+
+
 def span_caret(piece: Piece, from_bar: int, to_bar: int) -> Caret:
     """Return the span of bars `from_bar` … `to_bar`, from 1, both included, for `fill`.
 
@@ -192,8 +206,12 @@ def _beat_from(grid: BarGrid, tick: int) -> int:
 
 def _replacing(grid: BarGrid, tick: int, bar_index: int, bars: int) -> Caret:
     _check_bars(bars)
+    return _over_bars(grid, tick, bar_index, bars + (tick > grid.start_of(bar_index)))
+
+
+def _over_bars(grid: BarGrid, tick: int, bar_index: int, n_bars: int) -> Caret:
     line = grid.start_of(bar_index)
-    indices = range(bar_index, bar_index + bars + (tick > line))
+    indices = range(bar_index, bar_index + n_bars)
     return Caret(
         tick=tick,
         bar_index=bar_index,

@@ -67,8 +67,8 @@ class Finisher:
         piece, caret = self.scene.piece, self.scene.caret
         if caret.is_inserted:
             length = caret.end_tick - caret.tick
-            return insert_span(piece, caret.tick, length, notes, pedals, tempo_mspq=self._written_mspq)
-        return replace_span(piece, caret.tick, caret.end_tick, notes, pedals, tempo_mspq=self._written_mspq)
+            return insert_span(piece, caret.tick, length, notes, pedals, tempo_mspq=self.written_mspq)
+        return replace_span(piece, caret.tick, caret.end_tick, notes, pedals, tempo_mspq=self.written_mspq)
 
     def _alone(self, notes: tuple[NewNote, ...], pedals: tuple[NewPedal, ...], number: int) -> bytes:
         """Return the file of the new bars."""
@@ -81,11 +81,12 @@ class Finisher:
             score = model.score.copy()
             score.tempos = [t for t in score.tempos if not since <= t.time < caret.tick]
             model = replace(model, score=score)
-        mspq = self._written_mspq
+        mspq = self.written_mspq
         return idea_file(model, caret.bar_tick, caret.end_tick, notes, pedals, self._text(number), tempo_mspq=mspq)
 
     @property
-    def _written_mspq(self) -> int | None:
+    def written_mspq(self) -> int | None:
+        """Tempo that the ideas write, in microseconds per quarter; None where the one in force goes on."""
         tempo = self.scene.tempo
         return tempo.mspq if tempo.is_written else None
 

@@ -17,9 +17,10 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from pianomuse.generate.caret import Caret, find_caret, span_caret
+from pianomuse.generate.caret import Caret, caret_at, find_caret, span_caret
 from pianomuse.generate.compose import Composition, Order, Scene, set_scene
 from pianomuse.generate.engine import Engine
+from pianomuse.generate.ghost import Ghost
 from pianomuse.generate.options import Options, order_of
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, MAX_CONTEXT_TOKENS, Request
 from pianomuse.generate.read_ahead import ReadAhead, Turns
@@ -127,16 +128,18 @@ class Session:
         bars: int = 4,
         finish_bar: bool = True,
         insert: bool | None = None,
+        after: Ghost | None = None,
         whole_piece: bool = False,
         **options: Unpack[Options],
     ) -> Stream:
-        """Go on after a bar, without looking ahead; arguments as for `Muse.complete`.
+        """Go on after a bar, without looking ahead.
 
         Args:
             at_bar: last bar kept, from 1; 0 writes before bar 1; None: where the music stops.
             bars: whole bars to write, 1 … 32.
             finish_bar: without `at_bar`, first finish a half-finished bar.
             insert: what follows comes later instead of being replaced; None: only with `at_bar` 0.
+            after: go on where what was accepted of an idea ends, instead of after a bar.
             whole_piece: wait until everything before the caret has been read; otherwise, while the piece is new, only
                 the bars around the caret are heard, and `Listening.is_whole` tells.
             **options: see `Options`.
@@ -145,6 +148,9 @@ class Session:
             PianoMuseError: something that cannot be done; one sentence says what.
 
         """
+        if after is not None:
+            caret = caret_at(self.piece, after.front_tick, bars=bars, insert=after.is_inserted)
+            return self.ask(caret, self._order(options, is_fill=False), whole_piece=whole_piece)
         pushes = at_bar == 0 if insert is None else insert
         caret = find_caret(self.piece, at_bar=at_bar, bars=bars, finish_bar=finish_bar, insert=pushes)
         return self.ask(caret, self._order(options, is_fill=False), whole_piece=whole_piece)
@@ -153,6 +159,10 @@ class Session:
         """Write bars from_bar … to_bar, both included, from what stands on both sides; see `stream`."""
         caret = span_caret(self.piece, from_bar, to_bar)
         return self.ask(caret, self._order(options, is_fill=True), whole_piece=whole_piece)
+
+    def ghost(self, stream: Stream, idea: int) -> Ghost:
+        """Return an idea of a stream of this session, to take it in part."""
+        return Ghost(stream, idea, self)
 
     def ask(self, caret: Caret, order: Order, *, whole_piece: bool = False) -> Stream:
         """Return the stream of ideas for a caret and an order."""

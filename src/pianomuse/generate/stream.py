@@ -83,6 +83,7 @@ class Stream(Iterator[Event]):
         self._first_note_at: float | None = None
         self._finish: Finisher | None = None
         self._writers: dict[int, IdeaWriter] = {}
+        self._candidates: dict[int, tuple[int, Candidate]] = {}  # with the number of tokens they were made of
         self._finished: dict[int, DecodedIdea] = {}
         self._is_closed = False
         self._events = self._write()
@@ -122,7 +123,12 @@ class Stream(Iterator[Event]):
 
     def so_far(self, idea: int) -> Candidate:
         """Return an idea as far as it is written."""
-        return self.finisher(self._writer(idea).result(), idea)
+        writer = self._writer(idea)
+        n_tokens, candidate = self._candidates.get(idea, (-1, None))
+        if candidate is None or n_tokens != len(writer.ids):
+            candidate = self.finisher(writer.result(), idea)
+            self._candidates[idea] = len(writer.ids), candidate
+        return candidate
 
     def compose(self) -> Composition:
         """Write all ideas to their end; return those that differ, numbered without gaps."""
@@ -267,7 +273,7 @@ class Stream(Iterator[Event]):
             del self._finished[twin]
             yield IdeaDropped(twin, idea)
         self._finished[idea] = decoded
-        yield IdeaFinished(idea, self.finisher(decoded, idea))
+        yield IdeaFinished(idea, self.so_far(idea))
 
 
 def _what_sounds(idea: DecodedIdea) -> frozenset[tuple[int, int, int]]:

@@ -106,6 +106,26 @@ def assign_hands(notes: Sequence[PlacedNote], piece: Piece, caret: Caret) -> NDA
     return is_right[len(pitch) :]
 
 
+def hands_of_music(piece: Piece, from_tick: int, to_tick: int) -> dict[tuple[int, int], str]:
+    """Return who plays the composer's notes of a span: ``right`` or ``left`` by onset in ticks and pitch.
+
+    Where the tracks tell the hands apart they decide, else the rule of `split_hands`.
+    """
+    onset, end = onsets_and_ends(piece)
+    grid, pitch = piece.grid, piece.score.tracks[0].notes.numpy()["pitch"]
+    near = onset >= grid.start_of(max(grid.bar_at(from_tick) - _RECENT_BARS, 0))
+    near &= onset < grid.start_of(grid.bar_at(to_tick) + _RECENT_BARS)
+    roles = {index: track.role for index, track in enumerate(piece.tracks)}
+    if {"right", "left"} <= set(roles.values()):
+        hands = [roles[track] for track in piece.track_of_note[near]]
+    else:
+        quarter = grid.ticks_per_quarter
+        is_right = split_hands(onset[near] / quarter, (end - onset)[near] / quarter, pitch[near])
+        hands = ["right" if right else "left" for right in is_right]
+    places = zip(onset[near].tolist(), pitch[near].tolist(), hands, strict=True)
+    return {(tick, key): hand for tick, key, hand in places if from_tick <= tick < to_tick}
+
+
 def _routing(piece: Piece, chosen: list[int], pianos: list[int]) -> Routing:
     if len(chosen) == 1:
         sentence = f"New notes go to {_named(piece, chosen[0], pianos)}" if len(pianos) > 1 else ""

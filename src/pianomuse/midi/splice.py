@@ -12,7 +12,7 @@ not catch them).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from pianomuse.midi.additions import LAST, PEDALS, STAYS, NewNote, NewPedal, Row, check_additions, in_order, new_rows
 from pianomuse.midi.bars import tempo_at
@@ -46,6 +46,7 @@ def replace_span(
     pedals: Sequence[NewPedal],
     *,
     tempo_mspq: int | None = None,
+    stays: Collection[tuple[int, int]] = (),
 ) -> bytes:
     """Return the piece's file with the piano notes that start in [from_tick, to_tick) replaced.
 
@@ -56,6 +57,7 @@ def replace_span(
         notes: new notes inside the span.
         pedals: new pedal events inside the span.
         tempo_mspq: a tempo for the span in microseconds per quarter; before music that stays, the old one comes back.
+        stays: onset and pitch of notes inside the span that are not replaced; if there are any, the pedal stays too.
 
     Raises:
         RequestError: a new event lies outside the span, or names a track that is not piano.
@@ -65,7 +67,7 @@ def replace_span(
     rows: list[list[Row]] = []
     for index, chunk in enumerate(file.chunks):
         parts = pair_notes(chunk.events, file.ticks_per_quarter)
-        gone = _gone(piece.tracks, index, chunk.events, parts, (from_tick, to_tick))
+        gone = _gone(piece.tracks, index, chunk.events, parts, (from_tick, to_tick), stays)
         rows.append([(tick, STAYS, raw) for i, (tick, raw) in enumerate(chunk.events) if i not in gone])
     _add(piece, file, rows, (from_tick, to_tick), to_tick, notes, pedals, tempo_mspq)
     return _written(file, rows, [chunk.end_tick for chunk in file.chunks])
@@ -111,7 +113,12 @@ def insert_span(
 
 
 def _gone(
-    tracks: tuple[TrackInfo, ...], index: int, events: list[Event], parts: ChunkParts, span: tuple[int, int]
+    tracks: tuple[TrackInfo, ...],
+    index: int,
+    events: list[Event],
+    parts: ChunkParts,
+    span: tuple[int, int],
+    stays: Collection[tuple[int, int]],
 ) -> set[int]:
     """Return the indices of the events of one chunk that make room for new ones."""
     from_tick, to_tick = span
@@ -119,9 +126,13 @@ def _gone(
     gone = {
         event
         for stroke in parts.strokes
-        if from_tick <= stroke.onset < to_tick and stroke.channel in channels
+        if from_tick <= stroke.onset < to_tick
+        and stroke.channel in channels
+        and (stroke.onset, stroke.pitch) not in stays
         for event in (stroke.on_index, stroke.off_index)
     }
+    if stays:
+        return gone - {NO_EVENT}
     stray = (i for i in parts.stray_offs if events[i][1][0] & 0x0F in channels)
     pedal = (i for i in parts.others if is_piano_pedal(tracks, index, events[i][1]))
     gone.update(i for i in (*stray, *pedal) if from_tick <= events[i][0] < to_tick)
