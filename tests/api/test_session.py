@@ -239,6 +239,21 @@ def test_the_caret_moves_without_reading_the_piece_again(counting: Muse, long_pi
     session.close()
 
 
+def test_a_fill_reads_twelve_bars_at_most_however_long_the_piece(counting: Muse, long_piece: Path) -> None:
+    session = counting.session(long_piece)
+    assert session.wait(120)
+    lines = session._reader.whole.lines
+    for first in (150, 40, 9):
+        counting.engine.n_read = 0
+        stream = session.fill(first, first + 1, candidates=1, seed=1)
+        heard = next(stream)
+        assert (heard.from_bar, heard.to_bar, heard.bars_after) == (1, first - 1, 8)
+        list(stream)
+        read = lines[first - 1] - lines[first - 5] + lines[first + 9] - lines[first + 1]
+        assert counting.engine.n_read <= read + 24
+    session.close()
+
+
 def test_memory_for_states_has_a_budget_and_is_thinned_evenly(counting: Muse, long_piece: Path) -> None:
     session = counting.session(long_piece, budget_mb=1.0)
     assert session.wait(120)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -74,28 +75,34 @@ def test_a_broken_off_bar_is_fed_behind_the_caret_block(real: Real) -> None:
     assert request.plan.n_bars == 5
 
 
-def test_a_fill_hears_at_most_eight_bars_behind_the_gap(real: Real) -> None:
+def test_a_fill_hears_at_most_eight_bars_behind_the_gap_between_far_and_near(real: Real) -> None:
     piece = real("waltz-pickup")
-    request = ask(piece, span_caret(piece, 5, 6), is_fill=True)
+    request = ask(piece, span_caret(piece, 8, 9), is_fill=True)
     spoken = names(request)
-    order = [spoken.index(name) for name in ("BOS_None", "Fill_Suffix", "Fill_Middle", "Task_Fill", "Bars_2")]
+    parts = ("BOS_None", "Fill_Suffix", "Fill_Prefix", "Fill_Middle", "Task_Fill", "Bars_2")
+    order = [spoken.index(name) for name in parts]
     assert order == sorted(order)
-    assert spoken[: order[1]].count("Bar_None") == 4
-    assert spoken[order[1] : order[2]].count("Bar_None") == 8
-    assert spoken[order[1] + 1 : order[1] + 3] == ["TimeSig_3/8", spoken[2]]
+    assert [spoken[a:b].count("Bar_None") for a, b in pairwise(order[:4])] == [3, 8, 4]
+    assert spoken[order[1] + 1 : order[1] + 3] == spoken[order[2] + 1 : order[2] + 3] == ["TimeSig_3/8", spoken[2]]
     assert request.after is not None
     assert request.after.n_bars == 8
+    assert [spoken[line] for line in request.lines] == ["Bar_None", "Bar_None", "Bar_None", "Fill_Suffix"]
 
 
-def test_the_other_order_of_a_fill_has_the_same_parts(real: Real) -> None:
+def test_a_fill_with_few_bars_before_it_has_the_suffix_first(real: Real) -> None:
+    piece = real("waltz-pickup")
+    request = ask(piece, span_caret(piece, 5, 6), is_fill=True)
+    assert names(request)[:2] == ["BOS_None", "Fill_Suffix"]
+    assert names(request).count("Bar_None") == 12
+    assert len(request.lines) == 0
+
+
+def test_far_bars_of_a_fill_are_those_of_a_continuation(real: Real) -> None:
     piece = real("gap-of-four-bars")
-    caret = span_caret(piece, 9, 12)
-    prefix_first = ask(piece, caret, is_fill=True)
-    suffix_first = ask(piece, caret, is_fill=True, suffix_first=True)
-    spoken = names(suffix_first)
-    order = [spoken.index(name) for name in ("BOS_None", "Fill_Suffix", "Fill_Prefix", "Fill_Middle", "Task_Fill")]
-    assert order == sorted(order)
-    assert sorted([*prefix_first.ids, TOKENIZER.vocabulary.id("Fill_Prefix")]) == sorted(suffix_first.ids)
+    fill, go_on = ask(piece, span_caret(piece, 9, 12), is_fill=True), ask(piece, find_caret(piece, at_bar=8))
+    far = int(fill.lines[-1])
+    assert fill.lines.tolist() == go_on.lines[:5].tolist()
+    assert fill.ids[:far].tolist() == go_on.ids[:far].tolist()
 
 
 def test_a_fill_with_nothing_behind_it_is_a_continuation(real: Real) -> None:

@@ -33,7 +33,6 @@ class Order:
         seed: 0 or more; idea k of a seed is the same whatever `n_ideas` is.
         sampling: how boldly tokens are drawn.
         is_fill: hear the bars behind the new ones too.
-        suffix_first: in a fill, hear them first (docs/decisions/0006-fill-order.md).
         keep_ritardando: go on in the tempo a ritardando ends in.
         tracks: numbers or names of the tracks that receive new notes; empty chooses.
         has_feel: give new notes the lateness and legato of the context.
@@ -47,7 +46,6 @@ class Order:
     seed: int = 0
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     is_fill: bool = False
-    suffix_first: bool = True
     keep_ritardando: bool = False
     tracks: tuple[str, ...] = ()
     has_feel: bool = True
@@ -143,7 +141,6 @@ def set_scene(
             tempo,
             key,
             is_fill=order.is_fill,
-            suffix_first=order.suffix_first,
             context_bars=order.context_bars,
             density_shift=density_shift,
             reader=reader,

@@ -157,12 +157,16 @@ class Ghost:
         self._accepted.update({keys[note]: note for note in notes})
 
     def _take_hand(self, hand: Hand) -> None:
-        left, scene = self.notes, self._scene
-        placed = [PlacedNote(0, 0, n.tick, n.tick + n.duration_ticks, n.pitch, n.velocity) for n in left]
+        notes, scene = (
+            self.candidate.notes,
+            self._scene,
+        )  # all of them: who plays a note hangs on what is played with it
+        placed = [PlacedNote(0, 0, n.tick, n.tick + n.duration_ticks, n.pitch, n.velocity) for n in notes]
         is_right = assign_hands(placed, scene.piece, scene.caret)
-        self._take(tuple(note for note, right in zip(left, is_right, strict=True) if bool(right) == (hand == "right")))
+        own = {note for note, right in zip(notes, is_right, strict=True) if bool(right) == (hand == "right")}
+        self._take(tuple(note for note in self.notes if note in own))
         self._taken_hands.add(hand)
-        if len(self._taken_hands) == 2 and not self.notes:
+        if not self.notes:
             self._front = scene.caret.end_tick
 
     def _written(self) -> Piece:

@@ -23,6 +23,8 @@ from pianomuse.tokens.vocabulary import GRID, N_DENSITIES, PITCH_RANGE
 DEFAULT_CONTEXT_BARS = 512
 MAX_CONTEXT_TOKENS = 32_768
 _EXPRESSIVE_SPREAD = 2.0  # standard deviation of velocities from which training calls music expressive
+_NEAR_BARS = 4
+"""Bars before a gap that a fill reads behind those after it (docs/decisions/0006-fill-order.md)."""
 _FOURTH = 5  # semitones that one hand may go beyond what it played
 _MELODY_FROM = 55  # MIDI; a single line above this on average is asked for as a melody
 _PLAYED_GRID = Grid((3, 8), (3, 8))  # snapped notes stand on 32nds and triplets
@@ -36,7 +38,7 @@ class Request:
     Args:
         ids: int32 [T], everything it reads before it writes.
         lines: where in `ids` a bar before the caret has been read whole, and before the first: ascending numbers of
-            tokens, int64 [n_whole_bars + 1].
+            tokens, int64 [n]; of a fill without the last bars, which stand behind the suffix.
         plan: what is to be written, and within which limits.
         heard: the texture next to the caret; None where nothing was heard.
         before: the bars before the caret that are in `ids`, a half-finished one as far as it goes.
@@ -65,7 +67,6 @@ def write_request(
     key: HeardKey,
     *,
     is_fill: bool = False,
-    suffix_first: bool = False,
     context_bars: int = DEFAULT_CONTEXT_BARS,
     density_shift: int = 0,
     reader: SideReader | None = None,
@@ -79,7 +80,6 @@ def write_request(
         tempo: their tempo; a ritardando before the caret is not read.
         key: of the caret; a guess is not told to the model.
         is_fill: the bars behind the caret's end are read too, at most eight.
-        suffix_first: read them before the others.
         context_bars: how many bars before the caret are read at most.
         density_shift: ask for so many bins more notes per quarter than were heard.
         reader: of the piece, if there is one already.
@@ -101,16 +101,18 @@ def write_request(
     models = sides or [after]  # where nothing was heard before, the music behind is what there is to go by
     heard = _heard(piece, caret, before, after, tempo, is_fill=suffix is not None)
     writer = PromptWriter(tokenizer.vocabulary)
-    first_line = 1 + len(before.head)
     wishes = _wishes(caret, models, heard, key, density_shift, is_fill=suffix is not None)
     if suffix is not None:
-        ids = writer.fill(before.head, whole, suffix.head, suffix.bars, wishes, suffix_first=suffix_first)
-        if suffix_first:
-            first_line += 2 + len(suffix.head) + len(suffix.bars)
+        far = max(len(lines) - 1 - _NEAR_BARS, 0)
+        split = lines[far]
+        near_head = reader.head(before, far)
+        ids = writer.fill_around(before.head, whole[:split], near_head, whole[split:], suffix.head, suffix.bars, wishes)
+        lines = lines[: far + 1 if far else 0]
     else:
         ids = writer.continuation(before.head, whole, wishes)
+    lines = lines + 1 + len(before.head)
     plan = _plan(piece, tokenizer, caret, whole, half_bar, _limits(models, heard, tempo, is_played=reader.is_played))
-    return Request(np.concatenate([ids, half_bar]), lines + first_line, plan, heard, before, suffix)
+    return Request(np.concatenate([ids, half_bar]), lines, plan, heard, before, suffix)
 
 
 def _plan(

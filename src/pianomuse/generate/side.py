@@ -119,6 +119,15 @@ class SideReader:
         side = self._side(snap(part) if self.is_played else part, range(first, stop))
         return replace(side, has_pedal=len(part.tracks[0].pedals) > 0)
 
+    def head(self, side: Side, bar: int) -> list[int]:
+        """Return ids of the metre and tempo in force where a bar of a side begins."""
+        if bar == 0 or bar >= side.n_bars:
+            return side.head
+        at = int(side.lines[bar])
+        before = side.bars[:at]
+        tempos = before[self._is_tempo[before]]
+        return [int(side.bars[at + 1]), int(tempos[-1]) if len(tempos) else side.head[1]]
+
     def _first_bar(self, stop: int, max_bars: int, max_tokens: int) -> int:
         lines = self.whole.lines
         at = min(stop, self.whole.n_bars)
@@ -197,7 +206,7 @@ class SideReader:
         raw = slice(*np.searchsorted(side.bar_of, [first, stop]))
         since = int(units[:first].sum())
         return Side(
-            head=self._head(side, first),
+            head=self.head(side, first),
             bars=side.bars[at:end],
             lines=side.lines[first : stop + 1] - at,
             notes=TokenNotes(
@@ -215,14 +224,6 @@ class SideReader:
             bar_of=side.bar_of[raw] - first,
             has_pedal=side.has_pedal,
         )
-
-    def _head(self, side: Side, bar: int) -> list[int]:
-        if bar == 0 or bar >= side.n_bars:
-            return side.head
-        at = int(side.lines[bar])
-        before = side.bars[:at]
-        tempos = before[self._is_tempo[before]]
-        return [int(side.bars[at + 1]), int(tempos[-1]) if len(tempos) else side.head[1]]
 
     @cached_property
     def _is_tempo(self) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ whatever is asked, and one cached state per bar serves every verb. ``head`` is `
     continue      BOS head prefix                                        C | new bars EOS
     fill (PSM)    BOS head prefix  Suffix head suffix  Middle            C | missing bars EOS
     fill (SPM)    BOS Suffix head suffix  Prefix head prefix  Middle     C | missing bars EOS
+    fill (around) BOS head far  Suffix head suffix  Prefix head near  Middle  C | missing bars EOS
     given         BOS head prefix  Given head given bars  Middle         C | other hand or accompaniment EOS
 
     C = Task [Dynamics] [Key] [Hand] [Voices] [Density] [Ending] Bars
@@ -97,6 +98,25 @@ class PromptWriter:
         if suffix_first:
             return _join([self._begin], after, [self._id("Fill_Prefix")], head, bars, middle)
         return _join([self._begin], head, bars, after, middle)
+
+    def fill_around(
+        self,
+        head: Sequence[int],
+        far: NDArray[np.int32],
+        near_head: Sequence[int],
+        near: NDArray[np.int32],
+        suffix_head: Sequence[int],
+        suffix: NDArray[np.int32],
+        wishes: Wishes,
+    ) -> NDArray[np.int32]:
+        """Return the request to fill the gap between ``near`` and ``suffix``; ``far`` stands before ``near``.
+
+        Without ``far`` it is the request with the suffix first.
+        """
+        if len(far) == 0:
+            return self.fill(near_head, near, suffix_head, suffix, wishes, suffix_first=True)
+        after = _join([self._id("Fill_Suffix")], suffix_head, suffix, [self._id("Fill_Prefix")], near_head, near)
+        return _join([self._begin], head, far, after, [self._id("Fill_Middle")], self.controls(wishes))
 
     def given(
         self,
