@@ -16,9 +16,11 @@ from pianomuse.tokens.vocabulary import piano_vocabulary
 
 def test_evaluate_prints_one_document_with_the_promised_names(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = corpus / "mutopia"
-    assert main(["evaluate", str(folder), "--pieces", "2", "--json"]) == 0
+    asked = ["--measures", "likelihood,mirex", "--pieces", "2", "--json"]
+    assert main(["evaluate", str(folder), *asked]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["files"] == 2
+    assert document["tasks_left_out"] == ["mirex"]  # one of the two is not in 4/4: said, and the rest is measured
     assert {"bars", "notes", "tokens", "bits_per_bar", "parts", "from_bar"} <= document.keys()
     assert 0 < document["bits_per_note"] < document["references"]["markov"]["bits_per_note"]
 
@@ -29,6 +31,7 @@ def test_evaluate_prints_one_document_with_the_promised_names(corpus: Path, caps
         (["no-such-folder"], "not a folder"),
         ([".", "--measures", "beauty"], "choose from all"),
         ([".", "--candidates", "99"], "choose 1 to 16"),
+        (["tests/corpus/mutopia", "--pieces", "2", "--measures", "mirex"], "fewer than two of 2 works have a place"),
         (["examples", "--pieces", "2", "--attention", "no-such-folder"], "scripts/train_attention.py"),
     ],
 )

@@ -126,11 +126,7 @@ def compare(
         DatasetError: fewer than two works have a place.
 
     """
-    places = [place for place in (find_place(work, task) for work in works) if place is not None]
-    if len({place.work.work_id for place in places}) < 2:
-        raise DatasetError(
-            f"{task.name}: fewer than two of {len(works)} works are long enough for it; give more pieces"
-        )
+    places = require_places(task, works)
     ideas: dict[str, list[list[Passage]]] = {}
     faults: dict[str, Counter[str]] = {}
     for name, engine in writers.items():
@@ -159,6 +155,31 @@ def compare(
         tuple(places),
         ideas,
     )
+
+
+def require_places(task: Task, works: Sequence[Work]) -> list[Place]:
+    """Return where works can be completed, one place each; works without one are passed over.
+
+    Raises:
+        DatasetError: fewer than two works have a place.
+
+    """
+    places = [place for place in (find_place(work, task) for work in works) if place is not None]
+    if len({place.work.work_id for place in places}) < 2:
+        raise DatasetError(
+            f"{task.name}: fewer than two of {len(works)} works have a place for it (long enough, with notes on both "
+            "sides; hands and melodies told apart by track, mirex in 4/4); give more pieces"
+        )
+    return places
+
+
+def has_places(task: Task, works: Sequence[Work]) -> bool:
+    """Tell whether a task can be asked of enough of the works."""
+    try:
+        require_places(task, works)
+    except DatasetError:
+        return False
+    return True
 
 
 def _write(engine: Engine[Any], tokenizer: PianoTokenizer, place: Place, task: Task, settings: Settings) -> list[Idea]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.errors import DatasetError, RequestError
-from pianomuse.evaluate.comparison import Comparison, Settings, compare
+from pianomuse.evaluate.comparison import Comparison, Settings, compare, has_places, require_places
 from pianomuse.evaluate.context import DISTANCES, ContextGain, context_gain
 from pianomuse.evaluate.dynamics import N_PLACES, measure_dynamics_kept
 from pianomuse.evaluate.likelihood import BitsOf, WorkBits, engine_bits, measure_likelihood
@@ -97,7 +97,7 @@ def judge(engine: Any, name: str, works: WorkSet, judged: Judged, *, progress: P
         progress: called as it goes on.
 
     Raises:
-        PianoMuseError: no Markov table, too few works, or an unreadable training set.
+        PianoMuseError: no Markov table, too few works for anything that was asked, or an unreadable training set.
 
     """
     started = time.perf_counter()
@@ -110,10 +110,13 @@ def judge(engine: Any, name: str, works: WorkSet, judged: Judged, *, progress: P
         attention = _attention(judged.attention, tokenizer)
         readers["attention"], writers["attention"] = engine_bits(attention.prefill_all), attention
     wanted, found = judged.measures, works.works
+    asked = [task for key, of_key in TASKS.items() if key in wanted for task in of_key]
+    tasks = [task for task in asked if has_places(task, found)]
+    if asked and not tasks and set(wanted) <= set(TASKS):
+        require_places(asked[0], found)
     likelihood = _likelihood(readers, works, tokenizer, tell) if "likelihood" in wanted else {}
     context = _context(readers, works, tokenizer, tell) if "context" in wanted else {}
     motif = _motif(readers, works, tokenizer, tell) if "motif" in wanted else {}
-    tasks = [task for key, of_key in TASKS.items() if key in wanted for task in of_key]
     index = _training_index(judged.training, tokenizer, tell) if tasks and judged.training is not None else None
     comparisons = [_compare(task, works, writers, tokenizer, judged.settings, index, tell) for task in tasks]
     seed = judged.settings.seed
@@ -124,7 +127,8 @@ def judge(engine: Any, name: str, works: WorkSet, judged: Judged, *, progress: P
     if "validity" in wanted:
         tick = _adder(tell, "ideas read back", judged.n_valid)
         validity = validity_rate(engine, tokenizer, found, n_ideas=judged.n_valid, seed=seed, progress=tick)
-    facts = {**_facts(judged), "markov_table": table, "seconds": round(time.perf_counter() - started, 1)}
+    facts = {**_facts(judged), "markov_table": table, "tasks_left_out": [t.name for t in asked if t not in tasks]}
+    facts["seconds"] = round(time.perf_counter() - started, 1)
     return Report(name, works, likelihood, context, motif, comparisons, dynamics, validity, facts)
 
 

@@ -38,6 +38,8 @@ def to_lines(report: Report) -> Iterator[str]:
     yield f"{report.model} on {len(works)} {kind}, {n_works} works"
     for reason, count in report.works.dropped.items():
         yield f"  left out {count}: {reason}"
+    for task in report.facts.get("tasks_left_out", ()):
+        yield f"  {task} was not measured: fewer than two of these works have a place for it; give more pieces"
     if "model" in report.likelihood:
         yield from _likelihood_lines(report.likelihood)
     for name, table in report.context.items():
