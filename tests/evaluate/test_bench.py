@@ -6,12 +6,13 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from pianomuse.cli import main
 from pianomuse.evaluate.bench import NAMES, benchmark
-from pianomuse.evaluate.bench.memory import kept_bytes, peak_growth_bytes
+from pianomuse.evaluate.bench.memory import allocated_bytes, kept_bytes, live_peak_bytes, peak_growth_bytes
 from pianomuse.evaluate.bench.outcome import Outcome, Row
 from pianomuse.evaluate.bench.turns import fastest, take_turns
 from pianomuse.evaluate.bench.wkv import autograd_chunks, inputs
@@ -135,3 +136,17 @@ def test_settings_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "wkv", "--list-settings"]) == 0
     assert "heads (6)" in capsys.readouterr().out
     assert benchmark("wkv").Settings().size == (8, 1024, 6, 64)
+
+
+@pytest.mark.skipif(allocated_bytes() is None, reason="the C library does not tell what is allocated")
+def test_the_live_peak_counts_tensors_and_arrays_that_are_alive_together() -> None:
+    size = 4 * 2**20
+
+    def work() -> None:
+        array, tensor = np.ones(size, np.uint8), torch.ones(size // 4)
+        del array
+        tensor.add_(1)
+        torch.ones(size // 8).add_(1)
+
+    work()
+    assert live_peak_bytes(work) == pytest.approx(2 * size, rel=0.01)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 from torch.nn.functional import cross_entropy
 
 from pianomuse.checkpoint.config import ModelConfig
+from pianomuse.data.windows import collate_fn
 from pianomuse.errors import CheckpointError, RequestError
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.model.weights import load_weights, weights_of
@@ -31,26 +33,48 @@ def ids_of(*lengths: int, width: int) -> torch.Tensor:
     return ids
 
 
+def completion_batch() -> dict[str, torch.Tensor]:
+    """Three items as a data set gives them: contexts of 4, 19 and 1 tokens, completions of 9, 2 and 15."""
+    items = []
+    for context, completion in ((4, 9), (19, 2), (1, 15)):
+        ids = ids_of(context + completion, width=context + completion)[0].numpy()
+        items.append({"input_ids": ids[:-1], "target_ids": ids[1:], "ctx_len": context})
+    return collate_fn(items)
+
+
 def test_cutting_the_context_away_gives_the_loss_and_gradient_of_the_masked_full_computation() -> None:
-    ids = ids_of(12, 20, 15, width=20)
-    contexts = torch.tensor([4, 19, 1])
-    targets = torch.randint(0, 61, ids.shape, generator=torch.Generator().manual_seed(8))
-    places = torch.arange(20)
-    kept = (places >= contexts[:, None] - 1) & (ids != 0)
+    batch = completion_batch()
+    ids, mask, contexts = batch["input_ids"], batch["attention_mask"], batch["ctx_lengths"]
+    kept = (torch.arange(ids.shape[1]) >= contexts[:, None] - 1) & mask.bool()
+    targets = batch["target_ids"][kept]
 
     whole = living_model().train()
-    loss = cross_entropy(whole(ids)[kept], targets[kept])
+    loss = cross_entropy(whole(ids)[kept], targets)
     loss.backward()
     cut = living_model().train()
-    logits = cut(ids, ctx_lengths=contexts)
-    assert logits.shape == (9 + 2 + 15, 61)  # each completion, and the last context token that predicts its first
-    cut_loss = cross_entropy(logits, targets[kept])
+    logits = cut(ids, ctx_lengths=contexts, attention_mask=mask)
+    assert logits.shape == (9 + 2 + 15, 61)
+    cut_loss = cross_entropy(logits, targets)
     cut_loss.backward()
 
     torch.testing.assert_close(cut_loss, loss, atol=1e-6, rtol=1e-6)
     for (name, one), other in zip(whole.named_parameters(), cut.parameters(), strict=True):
         assert one.grad is not None
         torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4, msg=name)
+
+
+def test_more_padding_on_the_right_changes_neither_the_cut_logits_nor_a_gradient() -> None:
+    batch = completion_batch()
+    ids, mask, contexts = batch["input_ids"], batch["attention_mask"], batch["ctx_lengths"]
+    wider = {name: functional.pad(batch[name], (0, 7)) for name in ("input_ids", "attention_mask")}
+    narrow, wide = living_model().train(), living_model().train()
+    logits = narrow(ids, ctx_lengths=contexts, attention_mask=mask)
+    padded = wide(wider["input_ids"], ctx_lengths=contexts, attention_mask=wider["attention_mask"])
+    torch.testing.assert_close(padded, logits, atol=1e-6, rtol=1e-6)
+    logits.square().sum().backward()
+    padded.square().sum().backward()
+    for (name, one), other in zip(narrow.named_parameters(), wide.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-4, rtol=1e-4, msg=name)
 
 
 @torch.no_grad()

@@ -21,12 +21,12 @@ PRESETS: dict[str, Preset] = {
     "debug": Preset(2, 64, "tests and first steps: seconds on any machine"),
     "tiny": Preset(8, 256, "7M parameters: hours on a CPU"),
     "small-piano": Preset(12, 384, "24M parameters, deep and narrow: a night on a CPU, minutes on a GPU"),
-    "medium-piano": Preset(16, 512, "56M parameters, deep and narrow: for a GPU"),
+    "medium-piano": Preset(24, 512, "84M parameters, deep and narrow: for a GPU"),
     "small": Preset(24, 1024, "321M parameters (454M with the text vocabulary): one GPU of 24 GB"),
     "base": Preset(24, 2048, "1.3B parameters (1.5B with the text vocabulary)"),
-    "base-deep": Preset(32, 2048, "1.7B parameters"),
+    "base-deep": Preset(32, 2048, "1.7B parameters (2B with the text vocabulary)"),
     "large": Preset(32, 2560, "2.6B parameters (3B with the text vocabulary)"),
-    "large-deep": Preset(40, 2560, "3.3B parameters"),
+    "large-deep": Preset(40, 2560, "3.3B parameters (3.6B with the text vocabulary)"),
 }
 
 

@@ -85,10 +85,12 @@ class PianoMuseRWKV(nn.Module):
         """Return logits, and the state after the sequence where `return_state`.
 
         Args:
-            input_ids: int64 [B, T].
+            input_ids: int64 [B, T]. For training, what is read: a sequence without its last token, which is only a
+                target (as `CopilotDataset` and `collate_fn` give it).
             ctx_lengths: int64 [B], tokens of context. While training, hidden states 0 .. ctx_length-2 and those of
-                padding are cut away before the head, so that the logits are [sum of completion lengths, V], one
-                sequence after the other; the last context token stays, it predicts the first completion token.
+                padding are cut away before the head. The last context token's stays, it predicts the first completion
+                token; the completion's last token is not among the input. So the logits are [sum of completion
+                lengths, V], one sequence after the other.
             attention_mask: [B, T], 0 at padding on either side. Padding on the right changes no logits; the state
                 returned is that after the last real token. Without a mask, tokens equal to `padding_token_id` count
                 as padding for the cutting, and nothing else is masked.
@@ -222,7 +224,7 @@ class PianoMuseRWKV(nn.Module):
     def _completion_places(
         input_ids: Tensor, ctx_lengths: Tensor, attention_mask: Tensor | None, padding_token_id: int
     ) -> Tensor:
-        """Return bool [B, T]: true from the last context token to the last real token."""
+        """Return bool [B, T]: true where a completion token is predicted, last context token to last real one."""
         real = input_ids != padding_token_id if attention_mask is None else attention_mask.to(torch.bool)
         if bool((ctx_lengths < 1).any()) or bool((ctx_lengths > real.sum(dim=1)).any()):
             raise RequestError("ctx_lengths: each must lie between 1 and the number of real tokens")

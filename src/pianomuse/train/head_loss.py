@@ -79,16 +79,14 @@ class _HeadLoss(torch.autograd.Function):
         with torch.autocast(h.device.type, enabled=False):
             for first in range(0, len(h), size):
                 rows = slice(first, first + size)
-                logits = functional.linear(h[rows], w).to(wide)
+                logits = functional.linear(h[rows], w)
                 part, nats[rows], gradient = _cross_entropy(logits, targets[rows], factors[rows], terms, any(wants))
                 loss += part
-                if gradient is None:
-                    continue
-                gradient = gradient.to(narrow)
                 if dhidden is not None:
                     torch.mm(gradient, w, out=dhidden[rows])
                 if dweight is not None:
                     _add_product(dweight, gradient, h[rows])
+                del logits, gradient  # before the next ones are made
         ctx.save_for_backward(dhidden, dweight)
         ctx.dtypes = hidden.dtype, weight.dtype
         ctx.mark_non_differentiable(nats)
@@ -107,10 +105,10 @@ class _HeadLoss(torch.autograd.Function):
 
 
 def _cross_entropy(
-    logits: Tensor, targets: Tensor, factors: Tensor, terms: LossTerms, wants_gradient: bool
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return the loss, nats of every row, and the gradient of the logits, which takes their place in memory."""
-    smoothing = terms.label_smoothing
+    given: Tensor, targets: Tensor, factors: Tensor, terms: LossTerms, wants_gradient: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the loss, nats of every row, and the gradient of the logits, which takes the place of those given."""
+    smoothing, logits = terms.label_smoothing, given.to(factors.dtype)
     picked = logits.gather(1, targets[:, None])[:, 0]
     mean = logits.mean(dim=1) if smoothing > 0 else picked
     largest, place = logits.max(dim=1, keepdim=True)
@@ -121,7 +119,7 @@ def _cross_entropy(
     smoothed = (1 - smoothing) * nats + smoothing * (log_sums - mean)
     loss = (smoothed * factors).sum()
     if not wants_gradient:
-        return loss, nats, None
+        return loss, nats, given
     scale = factors[:, None]
     gradient = exponentials.mul_(scale / sums)
     if smoothing > 0:
@@ -129,7 +127,7 @@ def _cross_entropy(
     gradient.scatter_add_(1, targets[:, None], (smoothing - 1) * scale)
     if terms.l2_wrap > 0:
         gradient.scatter_add_(1, place, terms.l2_wrap * largest)
-    return loss, nats, gradient
+    return loss, nats, given.copy_(gradient)
 
 
 def _add_product(total: Tensor, gradient: Tensor, hidden: Tensor) -> None:

@@ -1,13 +1,17 @@
-"""How much memory something takes: what autograd keeps, and how far a process grows."""
+"""How much memory something takes: what autograd keeps, what is alive at the peak, and how far a process grows."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import multiprocessing
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pianomuse.devices import peak_resident_bytes
 
@@ -52,3 +56,66 @@ def _growth(work: Work, arguments: Sequence[Any]) -> int:
     before = peak_resident_bytes() or 0
     run()
     return (peak_resident_bytes() or 0) - before
+
+
+class HighestUse(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the most bytes in use while it is active: read after every PyTorch operation, tensors and arrays alike.
+
+    Bytes in use are those that `malloc` has given out: not what the process holds, and not what it once held. What an
+    operation frees before it ends is not seen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.highest = 0
+
+    def __torch_dispatch__(self, function: Any, kinds: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation, then look."""
+        result = function(*args, **(kwargs or {}))
+        self.highest = max(self.highest, allocated_bytes() or 0)
+        return result
+
+
+def live_peak_bytes(work: Callable[[], object]) -> int | None:
+    """Return by how many bytes the tensors and arrays alive grow at the highest point of `work`.
+
+    Run `work` once before, so that what is made once is there. None where the C library does not tell (not glibc).
+    """
+    gc.collect()
+    before = allocated_bytes()
+    if before is None:
+        return None
+    with HighestUse() as use:
+        work()
+    return int(use.highest) - before
+
+
+class _MallInfo(ctypes.Structure):
+    """The answer of glibc's `mallinfo2`."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]
+
+
+@lru_cache
+def _mallinfo() -> Callable[[], _MallInfo] | None:
+    try:
+        function = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):
+        return None
+    function.restype = _MallInfo
+    return cast("Callable[[], _MallInfo]", function)
+
+
+def allocated_bytes() -> int | None:
+    """Return how many bytes `malloc` has given out and not got back; None where the C library does not tell."""
+    ask = _mallinfo()
+    if ask is None:
+        return None
+    info = ask()
+    return int(info.uordblks) + int(info.hblkhd)
