@@ -132,6 +132,8 @@ def _cross_entropy(
 
 def _add_product(total: Tensor, gradient: Tensor, hidden: Tensor) -> None:
     """Add gradient^T hidden to `total`, which is at least as wide."""
+    if gradient.dtype == torch.float16:  # a sum over thousands of rows may leave its range, and no scaler would help
+        gradient, hidden = gradient.to(total.dtype), hidden.to(total.dtype)
     if total.dtype == gradient.dtype:
         total.addmm_(gradient.mT, hidden)
     else:

@@ -81,6 +81,8 @@ def live_peak_bytes(work: Callable[[], object]) -> int | None:
 
     Run `work` once before, so that what is made once is there. None where the C library does not tell (not glibc).
     """
+    with HighestUse():
+        torch.zeros(1).add_(1)  # the first time, PyTorch loads what it needs for this
     gc.collect()
     before = allocated_bytes()
     if before is None:

@@ -71,7 +71,7 @@ def _prepared(case: Case) -> tuple[PianoMuseRWKV, torch.optim.Optimizer, Callabl
         add_time_state(model)
     if case.fuse == "loops":
         use_loops(model)
-    optimizer = make_optimizer(model, settings, fused=device.has_fused_adamw)
+    optimizer = make_optimizer(model, settings, device)
     batches, note_ids = _batches(case), torch.arange(4)
 
     def step() -> None:
