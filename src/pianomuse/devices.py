@@ -108,15 +108,9 @@ def choose_device(kind: str = "auto", *, precision: str = "auto") -> Device:
         raise RequestError(f"device {kind!r} is unknown; choose one of {', '.join(KINDS)}")
     if precision != "auto" and precision not in PRECISIONS:
         raise RequestError(f"precision {precision!r} is unknown; choose auto, {', '.join(PRECISIONS)}")
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "npu": _npu_is_there() if kind in ("auto", "npu") else False,
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
     if kind == "auto":
-        kind = next(name for name, is_there in present.items() if is_there)
-    if not present[kind]:
+        kind = next(name for name in ("cuda", "npu", "mps", "cpu") if _is_there(name))
+    if not _is_there(kind):
         raise RequestError(f"device {kind} is not there; use --device auto, or install its PyTorch build")
     if precision == "auto":
         narrow = "float16" if kind == "cuda" else "float32"
@@ -178,6 +172,14 @@ def peak_resident_bytes() -> int | None:
     resource: Any = importlib.import_module("resource")
     peak = int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def _is_there(kind: str) -> bool:
+    if kind == "cuda":
+        return torch.cuda.is_available()
+    if kind == "npu":
+        return _npu_is_there()
+    return kind == "cpu" or torch.backends.mps.is_available()
 
 
 def _npu_is_there() -> bool:

@@ -168,6 +168,39 @@ def test_the_gradient_does_not_depend_on_how_batches_are_cut_or_accumulated(micr
         torch.testing.assert_close(other.grad, one.grad, atol=1e-6, rtol=1e-3, msg=name)
 
 
+def gradient_of(model: PianoMuseRWKV, group: list[Batch], micro_rows: int = 0) -> dict[str, torch.Tensor]:
+    settings = TrainSettings(l2_wrap=1e-2, label_smoothing=0.1, micro_rows=micro_rows)
+    add_gradient(model, group, settings, CPU, torch.as_tensor(NOTES))
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest"), [(torch.float32, 1e-6), (torch.float64, 1e-12)], ids=["float32", "float64"]
+)
+def test_accumulated_gradients_are_those_of_the_large_batch(dtype: torch.dtype, largest: float) -> None:
+    halves = [next(batches(1)), next(batches(2))]
+    whole = {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
+    assert len(whole["input_ids"]) == 8
+    expected = gradient_of(new_model(dropout=0.0).to(dtype), [whole])
+    norm = torch.cat([gradient.flatten() for gradient in expected.values()]).norm()
+    for found in (
+        gradient_of(new_model(dropout=0.0).to(dtype), halves),
+        gradient_of(new_model(dropout=0.0).to(dtype), [whole], micro_rows=2),
+    ):
+        assert found.keys() == expected.keys()
+        apart = torch.cat([(found[name] - expected[name]).flatten() for name in expected]).norm()
+        assert apart / norm < largest
+
+
+def test_recomputed_blocks_have_the_same_gradient() -> None:
+    group = [next(batches(1))]
+    expected = gradient_of(new_model(dropout=0.0), group)
+    found = gradient_of(new_model(dropout=0.0, checkpoint_blocks=True), group)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, atol=0, rtol=0, msg=name)
+
+
 def test_the_clock_ends_a_run_and_its_last_state_is_kept(tmp_path: Path) -> None:
     settings = TrainSettings(n_steps=10**6, max_minutes=2e-3, checkpoint_every=1000, validate_every=1000)
     _, position, heard = run(tmp_path, settings)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import os
 import shutil
+import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from torch.distributed.tensor import DTensor
 
 from pianomuse.cli import main
 from pianomuse.train.command import Run, prepare_run
-from pianomuse.train.processes import OneProcess
+from pianomuse.train.gradient import add_gradient
+from pianomuse.train.loop import Report
 
 SETTINGS = [
     "n_steps=52",
@@ -28,7 +34,7 @@ SETTINGS = [
     "lr=0.005",
     "precision=float32",
 ]
-GO_ON = ["--set", "pause_at=0", "--device", "cpu", "--json", "--resume"]
+GO_ON = ["--device", "cpu", "--json", "--resume"]
 
 
 def new_run(dataset: Path, out: Path, *changes: str) -> Run:
@@ -40,15 +46,40 @@ def new_run(dataset: Path, out: Path, *changes: str) -> Run:
 
 def go_on(dataset: Path, out: Path, *changes: str) -> None:
     """Go on with a run through the command line."""
-    words = [word for change in changes for word in ("--set", change)]
+    words = [word for change in changes or ["pause_at=0"] for word in ("--set", change)]
     assert main(["train", str(dataset), "--out", str(out), *GO_ON, *words]) == 0
 
 
+def check_gradient(dataset: Path, out: Path, shard: str) -> None:
+    """Two processes have the gradient of one; here they have four pieces, two of them in one process without rows."""
+    run = new_run(dataset, out / f"gradient-{shard}", f"shard={shard}")
+    batches = [run.maker.batch(number) for number in range(2)]
+    notes = torch.as_tensor(run.maker.store.tokenizer.vocabulary.ids_of("Pitch"))
+    alone = copy.deepcopy(run.model)
+    expected, n_tokens = add_gradient(alone, batches, run.settings, run.device, notes)
+    run.processes.start(run.model)
+    found = add_gradient(run.model, batches, run.settings, run.device, notes, processes=run.processes)
+    assert found == (replace(expected, nats=pytest.approx(expected.nats, rel=1e-6)), n_tokens)
+    pairs = [(whole(mine.grad), one.grad) for mine, one in zip(run.model.parameters(), alone.parameters(), strict=True)]
+    apart = torch.cat([(mine - one).flatten() for mine, one in pairs]).norm()
+    norm = torch.cat([one.flatten() for _, one in pairs]).norm()
+    assert apart / norm < 1e-6
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """Gather a tensor that processes share."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
 def work(dataset: Path, out: Path) -> None:
-    """Train twice for 50 steps, and go on from what was saved."""
+    """Compare gradients, train twice for 50 steps, and go on from what was saved."""
+    check_gradient(dataset, out, "ddp")
+    check_gradient(dataset, out, "fsdp")
+
     ddp = new_run(dataset, out / "ddp")
-    ddp.start(lambda report: None)
+    assert ddp.start(lambda report: stop_at(20, report, ddp)).step == 20
     assert isinstance(ddp.processes.loss, torch.nn.parallel.DistributedDataParallel)
+    go_on(dataset, out / "ddp", "pause_at=50")
 
     fsdp = new_run(dataset, out / "fsdp", "shard=fsdp")
     fsdp.start(lambda report: None)
@@ -58,18 +89,19 @@ def work(dataset: Path, out: Path) -> None:
 
     copies = {"ddp-to-fsdp": "ddp", "fsdp-to-ddp": "fsdp", "fsdp-to-one": "fsdp"}
     if fsdp.is_first:
-        for copy, original in copies.items():
-            shutil.copytree(out / original, out / copy)
-    wait(fsdp.processes)
+        for name, original in copies.items():
+            shutil.copytree(out / original, out / name)
+    fsdp.processes.wait()
     go_on(dataset, out / "fsdp")
-    go_on(dataset, out / "ddp-to-fsdp", "shard=fsdp")
-    go_on(dataset, out / "fsdp-to-ddp", "shard=ddp")
-    go_on(dataset, out / "ddp", "precision=float16", "n_steps=53")  # overflow is agreed upon
+    go_on(dataset, out / "ddp-to-fsdp", "pause_at=0", "shard=fsdp")
+    go_on(dataset, out / "fsdp-to-ddp", "pause_at=0", "shard=ddp")
+    go_on(dataset, out / "ddp", "pause_at=0", "precision=float16", "n_steps=53")  # overflow is agreed upon
 
 
-def wait(processes: OneProcess) -> None:
-    """Wait for the other."""
-    processes.wait()
+def stop_at(step: int, report: Report, run: Run) -> None:
+    """Press Ctrl-C in the second process."""
+    if report.step == step and report.saved is None and not run.is_first:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 if __name__ == "__main__":

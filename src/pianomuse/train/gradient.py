@@ -70,7 +70,7 @@ def add_gradient(
             loss = loss / total
             (loss if scaler is None else scaler.scale(loss)).backward()
         report[:3] += sums
-        report[3] += piece["input_ids"].numel()
+        report[3] += piece["input_ids"].numel() if (arrays["target_ids"] != IGNORED).any() else 0
     return _sums(processes.sum(report))
 
 

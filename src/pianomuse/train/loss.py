@@ -75,5 +75,5 @@ def batch_loss(
     total, nats = head_loss(hidden, model.head.weight, targets, kept, terms, chunk=logits_chunk)
     with torch.no_grad():
         n_notes = torch.isin(targets, note_ids).sum()
-        report = torch.stack((nats.sum(dtype=sum_dtype(nats.device)), n_notes.new_tensor(targets.numel()), n_notes))
+        report = torch.stack((nats.sum(dtype=sum_dtype(nats.device)), torch.full_like(n_notes, len(targets)), n_notes))
     return total, report

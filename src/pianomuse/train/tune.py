@@ -129,7 +129,7 @@ def learn(
     """
     seed_everything(settings.seed)
     model.to(device.torch_device)
-    if settings.fuse in ("auto", "loops") and can_use_loops(model):
+    if settings.fuse in ("auto", "loops") and device.autocast_dtype != torch.float16 and can_use_loops(model):
         use_loops(model)
     note_ids = tokenizer.vocabulary.ids_of("Pitch")
     maker = PassageMaker(split.training, tokenizer, max_tokens=MAX_TOKENS, rows=ROWS, seed=settings.seed)
