@@ -9,6 +9,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(autouse=True)
+def own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep what tests choose out of the developer's own taste; return the folder."""
+    monkeypatch.setenv("PIANOMUSE_CONFIG", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Path:
     """Folder of seventeen real scores with a manifest."""

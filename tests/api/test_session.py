@@ -73,12 +73,12 @@ def test_a_session_and_complete_say_the_same(muse: Muse, real: Real, name: str) 
         found = candidates(session.stream(at_bar=at_bar, bars=2, candidates=3, seed=5, whole_piece=True))
         alone = muse.complete(real(name), at_bar=at_bar, bars=2, candidates=3, seed=5)
         assert len(found) == 3
-        assert [found[k].with_completion for k in sorted(found)] == [idea.with_completion for idea in alone]
-        assert [found[k].midi for k in sorted(found)] == [idea.midi for idea in alone]
+        drawn = sorted(alone, key=lambda idea: idea.number)
+        assert [found[k].with_completion for k in sorted(found)] == [idea.with_completion for idea in drawn]
+        assert [found[k].midi for k in sorted(found)] == [idea.midi for idea in drawn]
     filled = candidates(session.fill(3, 4, candidates=2, seed=5))
-    assert [filled[i.number].midi for i in muse.fill(real(name), 3, 4, candidates=2, seed=5)] == [
-        filled[number].midi for number in sorted(filled)
-    ]
+    drawn = sorted(muse.fill(real(name), 3, 4, candidates=2, seed=5), key=lambda idea: idea.number)
+    assert [filled[k].midi for k in sorted(filled)] == [idea.midi for idea in drawn]
     session.close()
 
 

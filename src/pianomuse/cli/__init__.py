@@ -29,6 +29,7 @@ COMMANDS = (
     "mirex",
     "render",
     "export",
+    "taste",
     "info",
     "vocab",
     "bench",

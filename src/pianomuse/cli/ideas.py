@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import typer
@@ -105,6 +105,7 @@ def report(ideas: Ideas, midi: Path, written: Written, seconds: float) -> dict[s
             "range": idea.range,
             "ending": idea.ending,
             "log_prob_per_note": round(idea.log_prob_per_note, 4),
+            "figures": asdict(idea.figures) if idea.figures is not None else None,
             "seconds": round(idea.seconds, 4),
         }
         if written.audio:

@@ -17,6 +17,30 @@ from pianomuse.midi.write import write_atomically
 
 
 @dataclass(frozen=True)
+class Figures:
+    """What an idea's place among others rests on; a composer is told in words.
+
+    Args:
+        log_prob_per_note: the model's own likelihood of the idea, natural logarithm per note.
+        following_log_prob_per_note: of the next bars behind it, after the idea; None where it need not join them.
+        nearness: to the bars before, in key, register, rhythm and density, 0 … 1.
+        fullness: log2 of the notes a quarter against the bars before.
+        difference: share of notes that no idea placed before it has, 0 … 1.
+        resembles: the work in which a long stretch of it stands, perhaps in another key; None where there is none.
+        resembling_notes: notes of that stretch.
+
+    """
+
+    log_prob_per_note: float
+    following_log_prob_per_note: float | None
+    nearness: float
+    fullness: float
+    difference: float
+    resembles: str | None = None
+    resembling_notes: int = 0
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One idea.
 
@@ -31,6 +55,7 @@ class Candidate:
         seconds: from the start of decoding to its end.
         write_midi: writes `midi`.
         write_with_completion: writes `with_completion`.
+        figures: what its place among the others rests on; None until all are written.
 
     """
 
@@ -44,6 +69,7 @@ class Candidate:
     seconds: float
     write_midi: Callable[[], bytes] = field(repr=False, compare=False)
     write_with_completion: Callable[[], bytes] = field(repr=False, compare=False)
+    figures: Figures | None = None
 
     @cached_property
     def midi(self) -> bytes:
@@ -74,7 +100,7 @@ class Ideas(Sequence[Candidate]):
     """All ideas for one place, and what is to be said about them.
 
     Args:
-        candidates: the ideas.
+        candidates: the ideas, the one most likely to be wanted first.
         piece: the composer's file.
         caret: where the ideas are.
         seed: what they were drawn with.

@@ -23,10 +23,11 @@ from pianomuse.generate.engine import Engine
 from pianomuse.generate.ghost import Ghost
 from pianomuse.generate.options import Options, order_of
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, MAX_CONTEXT_TOKENS, Request
+from pianomuse.generate.ranking import Ranker, sides_of_a_gap
 from pianomuse.generate.read_ahead import ReadAhead, Turns
 from pianomuse.generate.side import Side, SideReader
 from pianomuse.generate.states import DEFAULT_BUDGET_MB, StateCache
-from pianomuse.generate.stream import Heard, Origin, Stream
+from pianomuse.generate.stream import Heard, Origin, Rank, Stream
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.tokens.prompt import PromptWriter
 from pianomuse.tokens.tokenizer import PianoTokenizer
@@ -52,6 +53,7 @@ class Session:
         budget_mb: mebibytes for what is remembered of the piece.
         reads_ahead: read the piece in the background.
         origin: what writes.
+        ranker: puts ideas in order.
 
     """
 
@@ -65,11 +67,13 @@ class Session:
         budget_mb: float = DEFAULT_BUDGET_MB,
         reads_ahead: bool = True,
         origin: Origin | None = None,
+        ranker: Ranker | None = None,
     ) -> None:
         """Begin to read, in the background, if that is wanted."""
         self.engine, self.tokenizer = engine, tokenizer
         self.piece = piece
         self.origin = origin or Origin()
+        self.ranker = ranker
         self.cache = StateCache(engine, budget_mb)
         self.n_tokens_read = 0
         """Tokens read to answer requests, in the background not counted."""
@@ -181,7 +185,16 @@ class Session:
             origin=self.origin,
             is_whole=is_whole,
             turn=self._turns.answer,
+            rank=self._rank(scene),
         )
+
+    def _rank(self, scene: Scene) -> Rank | None:
+        """Return what puts the ideas of a scene in order; only where they are to join bars behind are those read."""
+        if self.ranker is None:
+            return None
+        ranker, has_to_join = self.ranker, scene.order.is_fill or scene.caret.is_inserted
+        sides = sides_of_a_gap(self._reader, scene.caret) if has_to_join else None
+        return lambda ideas: ranker(scene, ideas, sides)
 
     def _order(self, options: Options, *, is_fill: bool) -> Order:
         note = ", ".join(

@@ -116,4 +116,11 @@ class IdeaDropped:
     same_as: int
 
 
-Event = Listening | NoteDecided | PedalDecided | BarClosed | IdeaFinished | IdeaDropped
+@dataclass(frozen=True)
+class IdeasRanked:
+    """The last event: all ideas in order, the one most likely to be wanted first, with the figures behind it."""
+
+    candidates: tuple[Candidate, ...]
+
+
+Event = Listening | NoteDecided | PedalDecided | BarClosed | IdeaFinished | IdeaDropped | IdeasRanked

@@ -24,6 +24,7 @@ from pianomuse.generate.session_events import (
     Event,
     IdeaDropped,
     IdeaFinished,
+    IdeasRanked,
     Listening,
     NoteDecided,
     PedalDecided,
@@ -46,6 +47,7 @@ class Origin:
 
 Heard = tuple[NDArray[np.float32], Any]
 """The logits behind a request, and the state."""
+Rank = Callable[[list[tuple[Candidate, DecodedIdea]]], tuple[Candidate, ...]]
 
 
 class Stream(Iterator[Event]):
@@ -60,6 +62,7 @@ class Stream(Iterator[Event]):
         origin: what writes.
         is_whole: nothing is left out because the piece is still being read.
         turn: entered while the model works.
+        rank: puts finished ideas in order; without it they stay in the order of their numbers.
 
     """
 
@@ -72,13 +75,14 @@ class Stream(Iterator[Event]):
         origin: Origin | None = None,
         is_whole: bool = True,
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        rank: Rank | None = None,
     ) -> None:
         """Check what is asked; nothing is read or written yet."""
         check_ideas(scene.order.n_ideas, scene.order.seed)
         self.scene = scene
         self.is_whole = is_whole
         self.origin = origin or Origin()
-        self._engine, self._listen, self._turn = engine, listen, turn
+        self._engine, self._listen, self._turn, self._rank = engine, listen, turn, rank
         self._started = time.perf_counter()
         self._first_note_at: float | None = None
         self._finish: Finisher | None = None
@@ -131,11 +135,10 @@ class Stream(Iterator[Event]):
         return candidate
 
     def compose(self) -> Composition:
-        """Write all ideas to their end; return those that differ, numbered without gaps."""
-        candidates = {event.idea: event.candidate for event in self if isinstance(event, IdeaFinished)}
-        kept = [candidates[drawn] for drawn in sorted(self._finished)]
-        ideas = [replace(idea, number=number) for number, idea in enumerate(kept, 1)]
-        return Composition(self.scene, tuple(ideas))
+        """Write all ideas to their end; return those that differ in order, numbered without gaps as they were drawn."""
+        ranked = [idea for event in self if isinstance(event, IdeasRanked) for idea in event.candidates]
+        numbers = {drawn: number for number, drawn in enumerate(sorted(self._finished), 1)}
+        return Composition(self.scene, tuple(replace(idea, number=numbers[idea.number]) for idea in ranked))
 
     def ideas(self, *, asked_at: float | None = None) -> Ideas:
         """Write all ideas to their end; return them with all that is to be said about them.
@@ -193,9 +196,17 @@ class Stream(Iterator[Event]):
             if not going_on and not self._is_closed:
                 missing = min(self._n_missing(wanted), order.n_ideas + _SPARE_IDEAS - n_drawn)
                 if missing <= 0 or not is_random:
+                    yield self._ranked()
                     return
                 decodings = self._begin(heard, range(n_drawn, n_drawn + missing), decoding_since)
                 n_drawn += missing
+
+    def _ranked(self) -> IdeasRanked:
+        ideas = [(self.so_far(number), self._finished[number]) for number in sorted(self._finished)]
+        if self._rank is None:
+            return IdeasRanked(tuple(candidate for candidate, _ in ideas))
+        with self._turn():
+            return IdeasRanked(self._rank(ideas))
 
     def _n_missing(self, wanted: int) -> int:
         given_up = sum(writer.is_stopped for writer in self._writers.values())

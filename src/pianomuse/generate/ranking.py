@@ -1,0 +1,183 @@
+"""The order of ideas: which one first, from figures that are kept with each.
+
+An idea's figures are how likely the model finds it, how well the bars behind follow from it (where it has to join
+them), and how near it is to the bars before in key, register, rhythm and density. A taste weighs them
+(`pianomuse.generate.taste`); ideas then take their places one by one, each the worthiest of those left, less what it
+has in common with an idea already placed (maximal marginal relevance, Carbonell & Goldstein 1998). An idea in which a
+long stretch of another work was found comes last, and says which work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pianomuse.generate.caret import Caret
+from pianomuse.generate.compose import Scene
+from pianomuse.generate.decode import DecodedIdea
+from pianomuse.generate.ideas import Candidate, Figures
+from pianomuse.generate.prompt import MAX_CONTEXT_TOKENS
+from pianomuse.generate.side import Side, SideReader
+from pianomuse.generate.taste import Taste
+from pianomuse.measure.agreement import note_f1
+from pianomuse.measure.known_works import KnownWorks
+from pianomuse.measure.passage import Passage, passage
+from pianomuse.measure.style import density_distance, groove_similarity, in_key_share, register_overlap
+from pianomuse.tokens.prompt import PromptWriter
+
+FOLLOWING_BARS = 2
+"""Bars behind an idea that are read to see how well they follow from it."""
+NEAR_BARS = 8
+_LIKENESS = 2.0  # worth that an idea loses if it has all notes of one placed before it
+_COPIED = 100.0  # more than any taste
+_SCALES = {"likely": 0.5, "joins": 0.3, "near": 0.1, "fuller": 0.5, "closes": 0.5}
+"""By how much ideas for one place usually differ (standard deviations over 40 validation works)."""
+
+Weighed = list[tuple[Candidate, Passage]]
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """Puts ideas in order.
+
+    Args:
+        engine: the model; without `prefill_all` it cannot say how well the bars behind follow.
+        known_works: finds stretches of works of the training corpus; None looks for none.
+        taste: what the composer tends to choose.
+
+    """
+
+    engine: Any
+    known_works: Callable[[], KnownWorks | None] = lambda: None
+    taste: Callable[[], Taste] = Taste
+
+    def __call__(
+        self, scene: Scene, ideas: Sequence[tuple[Candidate, DecodedIdea]], sides: tuple[Side, Side] | None
+    ) -> tuple[Candidate, ...]:
+        """Return the ideas in order, each with its figures.
+
+        Args:
+            scene: where they are.
+            ideas: finished ones.
+            sides: where the ideas have to lead into bars behind them: a few bars before and a few behind, as
+                `sides_of_a_gap` returns them.
+
+        """
+        known = self.known_works()
+        near = near_bars(scene.request.before)
+        joins = _joins(self.engine, scene, [decoded for _, decoded in ideas], sides)
+        weighed: Weighed = []
+        for (candidate, decoded), join in zip(ideas, joins, strict=True):
+            music = idea_passage(decoded, scene)
+            stretch = known.find(music) if known is not None else None
+            figures = Figures(
+                log_prob_per_note=candidate.log_prob_per_note,
+                following_log_prob_per_note=join,
+                nearness=nearness(near, music),
+                fullness=fullness(near, music),
+                difference=1.0,
+                resembles=stretch.work if stretch is not None else None,
+                resembling_notes=stretch.n_notes if stretch is not None else 0,
+            )
+            reason = f"resembles {stretch.work}" if stretch is not None else candidate.reason
+            weighed.append((replace(candidate, figures=figures, reason=reason), music))
+        return _in_order(weighed, self.taste())
+
+
+def sides_of_a_gap(reader: SideReader, caret: Caret) -> tuple[Side, Side]:
+    """Return a few bars before and behind the new ones, from which it is seen how well an idea joins both."""
+    before = reader.first_bars(caret.bar_index, NEAR_BARS, MAX_CONTEXT_TOKENS)
+    return before, reader.after(caret.old_end_tick, FOLLOWING_BARS)
+
+
+def features_of(candidate: Candidate) -> dict[str, float]:
+    """Return the features of a ranked idea, scaled; see `pianomuse.generate.taste`."""
+    figures = candidate.figures
+    if figures is None:
+        raise ValueError(f"idea {candidate.number} has no figures yet: it gets them when all ideas are written")
+    raw = {
+        "likely": figures.log_prob_per_note,
+        "joins": figures.following_log_prob_per_note or 0.0,
+        "near": figures.nearness,
+        "fuller": figures.fullness,
+        "closes": float(candidate.ending.startswith("ends closed")),
+    }
+    return {name: value / _SCALES[name] for name, value in raw.items()}
+
+
+def nearness(near: Passage, music: Passage) -> float:
+    """Return how near an idea is to the bars before in key, register, rhythm and density, 0 … 1; nothing heard is 1."""
+    if near.n_notes == 0 or music.n_notes == 0:
+        return float(near.n_notes == music.n_notes or near.n_notes == 0)
+    density = 2.0 ** -density_distance(near, music)
+    parts = (in_key_share(near, music), register_overlap(near, music), groove_similarity(near, music), density)
+    return float(np.nanmean(parts))
+
+
+def fullness(near: Passage, music: Passage) -> float:
+    """Return log2 of the notes a quarter against the bars before; 0 where nothing was heard."""
+    if near.n_notes == 0:
+        return 0.0
+    rates = [max(part.n_notes, 1) / max(part.quarters, 1e-9) for part in (near, music)]
+    return float(np.log2(rates[1] / rates[0]))
+
+
+def near_bars(before: Side) -> Passage:
+    """Return the last bars before the caret."""
+    notes = before.notes
+    lines = np.concatenate([[0], np.cumsum(before.bar_units)]).astype(np.int64)
+    whole = passage(notes.onset, notes.duration, notes.pitch, notes.velocity, lines)
+    return whole.bars(max(whole.n_bars - NEAR_BARS, 0), whole.n_bars) if whole.n_bars else whole
+
+
+def idea_passage(idea: DecodedIdea, scene: Scene) -> Passage:
+    """Return the notes of an idea between its bar lines."""
+    rows = np.array([(n.onset, n.duration, n.pitch, n.velocity) for n in idea.notes], dtype=np.int64).reshape(-1, 4)
+    return passage(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], np.array(scene.request.plan.bar_starts))
+
+
+def _joins(
+    engine: Any, scene: Scene, ideas: Sequence[DecodedIdea], sides: tuple[Side, Side] | None
+) -> list[float | None]:
+    """Return for every idea the log-probability per note of the bars behind it, after the bars before and the idea."""
+    if sides is None or not len(sides[1].notes.onset) or not hasattr(engine, "prefill_all"):
+        return [None] * len(ideas)
+    (before, following), plan = sides, scene.request.plan
+    _, state = engine.prefill(PromptWriter(plan.vocabulary).prefix(before.head, before.bars))
+    end = plan.vocabulary.id("EOS_None")
+    found: list[float | None] = []
+    for idea in ideas:
+        written = np.array([*plan.first_bar, *idea.ids[idea.ids != end]], dtype=np.int32)
+        logits, _ = engine.prefill_all(np.concatenate([written, following.bars[:-1]]), state)
+        scores = logits[len(written) - 1 :].astype(np.float64)
+        scores -= scores.max(axis=1, keepdims=True)
+        chosen = scores[np.arange(len(scores)), following.bars] - np.log(np.exp(scores).sum(axis=1))
+        found.append(float(chosen.sum()) / len(following.notes.onset))
+    return found
+
+
+def _in_order(weighed: Weighed, taste: Taste) -> tuple[Candidate, ...]:
+    """Return the ideas, the worthiest first, each less what it has in common with those before it."""
+    placed: list[tuple[Candidate, Passage]] = []
+    left = list(weighed)
+    while left:
+
+        def worth(entry: tuple[Candidate, Passage]) -> float:
+            candidate, music = entry
+            is_copy = candidate.figures is not None and candidate.figures.resembles is not None
+            return taste.worth(features_of(candidate)) - _LIKENESS * likeness(music, placed) - _COPIED * is_copy
+
+        best = max(left, key=worth)
+        left.remove(best)
+        candidate, music = best
+        figures = candidate.figures and replace(candidate.figures, difference=1.0 - likeness(music, placed))
+        placed.append((replace(candidate, figures=figures), music))
+    return tuple(candidate for candidate, _ in placed)
+
+
+def likeness(music: Passage, placed: Sequence[tuple[Candidate, Passage]]) -> float:
+    """Return the share of notes that an idea has in common with the most similar of others, 0 … 1."""
+    return max((note_f1(other, music) for _, other in placed), default=0.0)
