@@ -122,8 +122,8 @@ def test_json_is_one_document_on_stdout(run: Run, folder: Path) -> None:
     assert code == 0
     document = json.loads(out)
     assert list(document) == [
-        "input", "model", "style", "device", "seed", "context_bars", "bars", "at_bar", "starts_at", "candidates",
-        "picture", "page", "seconds", "seconds_to_first_note", "warnings",
+        "input", "model", "style", "device", "seed", "context_bars", "bars", "at_bar", "starts_at", "limits",
+        "candidates", "picture", "page", "seconds", "seconds_to_first_note", "warnings",
     ]  # fmt: skip
     assert document["input"] == str(piece)
     assert (document["seed"], document["bars"], document["at_bar"], document["context_bars"]) == (7, 1, 6, 6)

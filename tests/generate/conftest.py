@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import mido
 import pytest
@@ -81,3 +84,16 @@ def real() -> Callable[[str], Piece]:
     """Read one of the real files, or one of the examples, by its name."""
     examples = FILES.parent.parent / "examples"
     return lambda name: read_midi(next(f / f"{name}.mid" for f in (FILES, examples) if (f / f"{name}.mid").exists()))
+
+
+@pytest.fixture(scope="session")
+def limit_requests() -> ModuleType:
+    """Random limits, as the benchmark draws them."""
+    path = FILES.parent.parent / "benchmarks" / "limit_requests.py"
+    spec = importlib.util.spec_from_file_location("limit_requests", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["limit_requests"] = module  # its dataclass looks itself up there
+    spec.loader.exec_module(module)
+    return module

@@ -122,6 +122,7 @@ def report(ideas: Ideas, midi: Path, written: Written, seconds: float) -> dict[s
         "bars": ideas.bars,
         "at_bar": ideas.caret.at_bar,
         "starts_at": ideas.starts_at,
+        "limits": dict(ideas.limits),
         "candidates": candidates,
         "picture": str(written.picture),
         "page": str(written.page),

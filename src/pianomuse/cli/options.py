@@ -34,6 +34,12 @@ class Feel(StrEnum):
     STRAIGHT = "straight"
 
 
+class Chromatic(StrEnum):
+    """Which notes may leave the key."""
+
+    PASSING = "passing"
+
+
 class YesNo(StrEnum):
     """A plain answer."""
 
@@ -43,6 +49,7 @@ class YesNo(StrEnum):
 
 _SOUND = "How it sounds"
 _PLACE = "Where it goes"
+_LIMITS = "Limits that hold (for all new bars, or bar by bar: A | B | C)"
 _MODEL = "Model and files"
 
 Midi = Annotated[Path, typer.Argument(metavar="IN.mid", help="The piece.", show_default=False)]
@@ -134,6 +141,68 @@ FirstDownbeat = Annotated[
 ContextBars = Annotated[
     int,
     typer.Option("--context-bars", metavar="N", help="Hear at most N bars before the ideas.", rich_help_panel=_PLACE),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        help="Only notes of this key: C, Am, F# minor; minor has both sixths and sevenths.",
+        rich_help_panel=_LIMITS,
+    ),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        "--scale",
+        metavar="SCALE",
+        help='Only notes of this scale: "D dorian", "A blues", "C D E G A".',
+        rich_help_panel=_LIMITS,
+    ),
+]
+ChromaticOption = Annotated[
+    Chromatic | None,
+    typer.Option(
+        "--chromatic",
+        help="passing: semitone steps off the beat may leave the key.",
+        show_default=False,
+        rich_help_panel=_LIMITS,
+    ),
+]
+Chords = Annotated[
+    str | None,
+    typer.Option(
+        "--chords",
+        metavar="CHORDS",
+        help='The harmony: "Am | F C/E | G7 |"; its first bass note and every note on a beat belong to the chord.',
+        rich_help_panel=_LIMITS,
+    ),
+]
+ChordsStrict = Annotated[
+    bool,
+    typer.Option("--chords-strict", help="Only chord tones, no notes between them.", rich_help_panel=_LIMITS),
+]
+Range = Annotated[
+    str | None,
+    typer.Option("--range", metavar="LOW-HIGH", help="Lowest and highest note: C3-E5.", rich_help_panel=_LIMITS),
+]
+NotesPerBar = Annotated[
+    str | None,
+    typer.Option(
+        "--notes-per-bar",
+        metavar="N[-N]",
+        help="How many notes are struck in a bar: 6, 4-8, or 4- for no most.",
+        rich_help_panel=_LIMITS,
+    ),
+]
+Voices = Annotated[
+    str | None,
+    typer.Option(
+        "--voices",
+        metavar="N[-N]",
+        help="How many notes sound at once when one is struck: 1, 2-4.",
+        rich_help_panel=_LIMITS,
+    ),
 ]
 Model = Annotated[
     str | None,

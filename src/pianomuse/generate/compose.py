@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pianomuse.errors import RequestError
+from pianomuse.generate.asked import Asked
 from pianomuse.generate.caret import Caret
 from pianomuse.generate.ideas import Candidate
-from pianomuse.generate.key import HeardKey, heard_key
+from pianomuse.generate.key import HeardKey, heard_key, told_key
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, Request, write_request
 from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.side import SideReader
@@ -39,6 +40,7 @@ class Order:
         context_bars: bars before the caret that are heard at most.
         first_downbeat_ticks: as `piece` was read with.
         note: what stands in an idea's file besides seed and settings, such as the model's name.
+        asked: limits that hold besides those that were heard.
 
     """
 
@@ -52,6 +54,7 @@ class Order:
     context_bars: int = DEFAULT_CONTEXT_BARS
     first_downbeat_ticks: int | None = None
     note: str = ""
+    asked: Asked = field(default_factory=Asked)
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
@@ -130,7 +133,7 @@ def set_scene(
     """
     routing = choose_tracks(piece, caret, order.tracks)
     tempo = idea_tempo(piece, caret, keep_ritardando=order.keep_ritardando)
-    key = heard_key(piece, caret.tick)
+    key = told_key(order.asked) or heard_key(piece, caret.tick)
     reader = reader or SideReader(piece, tokenizer)
 
     def ask(density_shift: int) -> Request:
@@ -144,6 +147,7 @@ def set_scene(
             context_bars=order.context_bars,
             density_shift=density_shift,
             reader=reader,
+            asked=order.asked,
         )
 
     first = ask(0)

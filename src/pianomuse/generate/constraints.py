@@ -1,16 +1,19 @@
 """What an idea may say next: the grammar, narrowed by the plan, one token at a time.
 
 `IdeaConstraints` follows one idea. What it allows is never empty and never leads to a dead end, because whatever opens
-a group is offered only if the group can be finished, and outside a group the bar can always end:
+a group is offered only if the group can be finished, and a bar can be ended as soon as it has what it owes:
 
 - a Position is offered only if a note can be struck there, or a pedal or tempo event written. What the hands, voices
-  and ringing notes allow only grows while time passes and nothing is struck, so the earliest such position decides.
+  and ringing notes allow only grows while time passes and nothing is struck, so where the same pitches may be struck in
+  the whole bar, the earliest such position decides; under chords, a Position is looked at when it is drawn.
 - a Pitch can always be followed by a Velocity, and by the Duration that ends exactly where the new bars end or, if
   that is too far for one token, by the shortest of the grid.
-- Bar (in the last bar: EOS) is open after every finished event. Two exceptions: the last bar does not end before the
-  idea's first note as long as one can still be struck, so that an idea is never without notes while single bars may
-  be; and a pedal that is down delays the end: EOS is taken as the wish to end, and the release is written first, at
-  the last position of the last bar, which no other event may use.
+- Bar (in the last bar: EOS) is open after every finished event in a bar that owes nothing. Where a least number of
+  notes or voices is asked, a token that is drawn is taken only if `lookahead` finds a way to write the rest; else it
+  is refused until something else is taken. Since there was a way before, not all can be refused.
+- Two exceptions: the last bar does not end before the idea's first note as long as one can still be struck, so that an
+  idea is never without notes while single bars may be; and a pedal that is down delays the end: EOS is taken as the
+  wish to end, and the release is written first, at the last position of the last bar, which no other event may use.
 """
 
 from __future__ import annotations
@@ -20,13 +23,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pianomuse.generate.playable import HandSearch
+from pianomuse.generate.progress import Progress
 from pianomuse.generate.rules import Rules
 from pianomuse.tokens.grammar import Place
 from pianomuse.tokens.vocabulary import MAX_DURATION
 
-_LONG_AGO = -(10**9)
-_STILL_DOWN = 10**9
 _OPEN = ("Bar", "Position", "Pitch", "Velocity")  # kinds that something must follow
 
 
@@ -52,32 +53,96 @@ class IdeaConstraints:
         plan = rules.plan
         self.rules = rules
         self.place = Place(pedal=plan.pedal_down)
-        self.bar_index = -1
-        self.time = 0
         self.notes: list[IdeaNote] = []
         self.is_finished = False
         self.n_forced_bar_ends = 0
+        self.n_broken_limits = 0
         self._closing = False  # the end is decided, the pedal still to be released
         self._is_capped = False
         self._n_tokens_in_bar = 0
         self._pitch = self._velocity = 0
-        self._until = np.full(128, _LONG_AGO)
-        self._last_struck = np.full(128, _LONG_AGO)
-        limits = rules.limits
-        self._hands = HandSearch(limits.n_hands, limits.tempo_bpm) if limits.n_hands else None
+        self._refused: list[int] = []
+        self._progress = Progress(rules)
         self._given = True
-        for note in sorted(plan.ringing, key=lambda note: note.pitch):
-            self._strike(int(note.pitch), _LONG_AGO)
-            self._end(int(note.pitch), int(note.end_units))
         for token in plan.first_bar:
             self.accept(token)
         assert self.place.kind not in _OPEN, f"the first bar's tokens end after a {self.place.kind}, inside a group"
         self._given = False
-        self._n_given = len(self._hands.hands()) if self._hands else 0
+        if plan.first_bar:
+            self._progress.move_to(self._progress.position)  # nothing has been struck by the idea
+        self._n_given = len(self._progress.keyboard.hands())
         self._n_tokens_in_bar = 0
 
     def allowed(self) -> NDArray[np.bool_]:
         """Return which tokens may come next: bool [V], at least one true."""
+        mask = self._mask()
+        mask[self._refused] = False
+        return mask if mask.any() else self._last_resort()
+
+    def clipped(self) -> tuple[NDArray[np.intp], int] | None:
+        """Return the Durations that reach the end of the new bars or beyond, and the one that is exactly that long.
+
+        They mean the same to an idea that is clipped at its end, so their probabilities are one. None where the next
+        token is no Duration or none reaches so far.
+        """
+        remaining = self.rules.end - self._progress.time
+        if self.place.kind != "Velocity" or remaining >= MAX_DURATION:
+            return None
+        ids = self.rules.duration_ids[remaining:]
+        return ids, int(ids[0])
+
+    def accept(self, token: int) -> bool:
+        """Take the next token; return False if it was not taken.
+
+        That is so for the wish to end that a pedal delays, and for a token after which a bar could not be given what it
+        owes; `allowed` has taken note of it then.
+        """
+        rules, progress = self.rules, self._progress
+        kind, value = rules.kinds[token], rules.values[token]
+        if kind == "EOS" and self.place.pedal and self._can_release():
+            self._closing = True
+            return False
+        is_free = not (self._given or self._closing)
+        if is_free and not progress.leaves_a_way(kind, value, has_other_events=self._has_other_events()):
+            self._refused.append(token)
+            return False
+        self._refused.clear()
+        self.place = rules.grammar.advance(self.place, token)
+        self._n_tokens_in_bar += 1
+        if kind == "Bar":
+            progress.begin_bar()
+            self._n_tokens_in_bar = 1
+            self._is_capped = False
+        elif kind == "Position":
+            progress.move_to(value)
+        elif kind == "Pitch":
+            self._pitch = value
+            progress.strike(value)
+        elif kind == "Velocity":
+            self._velocity = value
+        elif kind == "Duration":
+            progress.end(value)
+            if not self._given:
+                self.notes.append(IdeaNote(progress.time, value, self._pitch, self._velocity))
+        elif kind == "EOS":
+            self.is_finished = True
+        return True
+
+    @property
+    def bar_index(self) -> int:
+        """The bar the idea stands in, from 0."""
+        return self._progress.bar
+
+    @property
+    def time(self) -> int:
+        """Where the idea stands, in grid units from the first bar line."""
+        return self._progress.time
+
+    def hands(self) -> tuple[str, ...]:
+        """Return the hand that can play each note, ``left`` or ``right``; empty where hands are no limit."""
+        return tuple(("left", "right")[which] for which in self._progress.keyboard.hands()[self._n_given :])
+
+    def _mask(self) -> NDArray[np.bool_]:
         rules, kind = self.rules, self.place.kind
         mask = rules.grammar.allowed(self.place)
         if kind == "Bar":
@@ -88,61 +153,13 @@ class IdeaConstraints:
                 mask[:] = False
                 mask[rules.velocity] = True
         elif kind == "Velocity":
-            ids = rules.duration_ids[1:]
-            mask[ids] = rules.durations(self.place.position, rules.end - self.time)[1:]
+            mask[rules.duration_ids[1:]] = self._progress.durations()
         elif kind:
             self._narrow_events(mask)
         return mask
 
-    def clipped(self) -> tuple[NDArray[np.intp], int] | None:
-        """Return the Durations that reach the end of the new bars or beyond, and the one that is exactly that long.
-
-        They mean the same to an idea that is clipped at its end, so their probabilities are one. None where the next
-        token is no Duration or none reaches so far.
-        """
-        remaining = self.rules.end - self.time
-        if self.place.kind != "Velocity" or remaining >= MAX_DURATION:
-            return None
-        ids = self.rules.duration_ids[remaining:]
-        return ids, int(ids[0])
-
-    def accept(self, token: int) -> bool:
-        """Take the next token; return False if it is the wish to end that a pedal delays, and was not taken."""
-        rules = self.rules
-        kind, value = rules.kinds[token], rules.values[token]
-        if kind == "EOS" and self.place.pedal and self._can_release():
-            self._closing = True
-            return False
-        self.place = rules.grammar.advance(self.place, token)
-        self._n_tokens_in_bar += 1
-        if kind == "Bar":
-            self.bar_index += 1
-            self.time = rules.bar_starts[self.bar_index]
-            self._n_tokens_in_bar = 1
-            self._is_capped = False
-        elif kind == "Position":
-            self.time = rules.bar_starts[self.bar_index] + value
-        elif kind == "Pitch":
-            self._pitch = value
-            self._strike(value, self.time)
-        elif kind == "Velocity":
-            self._velocity = value
-        elif kind == "Duration":
-            self._end(self._pitch, self.time + value)
-            if not self._given:
-                self.notes.append(IdeaNote(self.time, value, self._pitch, self._velocity))
-        elif kind == "EOS":
-            self.is_finished = True
-        return True
-
-    def hands(self) -> tuple[str, ...]:
-        """Return the hand that can play each note, ``left`` or ``right``; empty where hands are no limit."""
-        if self._hands is None:
-            return ()
-        return tuple(("left", "right")[which] for which in self._hands.hands()[self._n_given :])
-
     def _narrow_events(self, mask: NDArray[np.bool_]) -> None:
-        rules, place = self.rules, self.place
+        rules, place, progress = self.rules, self.place, self._progress
         in_group = place.kind == "Position"
         is_last = self.bar_index == rules.plan.n_bars - 1
         if self._closing:
@@ -150,15 +167,17 @@ class IdeaConstraints:
             wanted = rules.pedal_off if in_group else rules.positions[rules.release_position]
             mask[rules.eos if place.position == rules.release_position and not in_group else wanted] = True
             return
-        if self._n_tokens_in_bar >= rules.limits.max_tokens_per_bar and not in_group:
-            self.n_forced_bar_ends += not self._is_capped
-            self._is_capped = True
+        owes = progress.owes()
+        is_full = self._n_tokens_in_bar >= rules.limits.max_tokens_per_bar and not in_group
+        self.n_forced_bar_ends += is_full and not self._is_capped
+        self._is_capped = is_full
+        if is_full and not owes:
             mask[:] = False
             mask[rules.eos if is_last else rules.bar] = True
             return
         may_event = place.position >= (rules.plan.min_position if self.bar_index == 0 else 0)
-        pitches = may_event and self._strikeable(self.time)[rules.pitches]
-        mask[rules.pitch_ids] &= pitches
+        mask[rules.pitch_ids] &= may_event and progress.strikeable(place.position, is_here=True)[rules.pitches]
+        may_event = may_event and not is_full
         mask[rules.pedal] &= may_event and rules.limits.may_pedal and not (is_last and not self._can_release())
         mask[rules.pedal_off] &= may_event
         mask[rules.tempos] &= may_event and rules.limits.may_change_tempo
@@ -167,52 +186,22 @@ class IdeaConstraints:
             return
         later = self._later_positions()
         mask[rules.positions] = False
-        mask[rules.positions[later]] = True
-        mask[rules.bar] = not is_last
-        mask[rules.eos] = is_last and (bool(self.notes) or not self._can_still_strike(mask, later))
+        mask[rules.positions[later]] = progress.n_due() == 0
+        mask[rules.bar] = not is_last and not owes
+        mask[rules.eos] = is_last and not owes and (bool(self.notes) or not self._can_still_strike(mask, later))
+
+    def _can_still_strike(self, mask: NDArray[np.bool_], later: NDArray[np.intp]) -> bool:
+        return bool(mask[self.rules.pitch_ids].any()) or self._progress.can_strike_at(later)
+
+    def _has_other_events(self) -> bool:
+        limits = self.rules.limits
+        return limits.may_pedal or limits.may_change_tempo or self.place.pedal
 
     def _later_positions(self) -> NDArray[np.intp]:
         """Return the positions of this bar, after the current one, at which something can happen."""
         places = self.rules.places[self.bar_index]
         later = places[int(np.searchsorted(places, self.place.position, side="right")) :]
-        limits = self.rules.limits
-        if limits.may_pedal or limits.may_change_tempo or self.place.pedal:
-            return later
-        return later[self._first_strikeable(later) :]
-
-    def _first_strikeable(self, places: NDArray[np.intp]) -> int:
-        """Return the index of the first place where a note can be struck, len(places) if there is none."""
-        start = self.rules.bar_starts[self.bar_index]
-        low, high = 0, len(places)
-        middle = 0  # most often it is the first; then it is a binary search
-        while low < high:
-            if self._strikeable(start + int(places[middle])).any():
-                high = middle
-            else:
-                low = middle + 1
-            middle = (low + high) // 2
-        return low
-
-    def _can_still_strike(self, mask: NDArray[np.bool_], later: NDArray[np.intp]) -> bool:
-        if mask[self.rules.pitch_ids].any():
-            return True
-        start = self.rules.bar_starts[self.bar_index]
-        return len(later) > 0 and bool(self._strikeable(start + int(later[-1])).any())
-
-    def _strikeable(self, time: int) -> NDArray[np.bool_]:
-        """Return which pitches could be struck at a time if nothing is struck before it: bool [128]."""
-        sounding = self._until > time
-        max_voices = self.rules.limits.max_voices
-        if max_voices is not None and int(np.count_nonzero(sounding)) >= max_voices:
-            return np.zeros(128, dtype=bool)
-        free = self.rules.in_range & ~sounding
-        if self._hands is not None:
-            free &= time - self._last_struck >= self._hands.repetition_units
-            reachable = np.zeros(128, dtype=bool)
-            for low, high in self._hands.ranges(time):
-                reachable[low : high + 1] = True
-            free &= reachable
-        return free
+        return later if self._has_other_events() else self._progress.places(later)
 
     def _can_release(self) -> bool:
         """Tell whether the release position of the last bar is still ahead; it is no earlier than the caret."""
@@ -220,14 +209,9 @@ class IdeaConstraints:
         earliest = max(self.place.position + 1, plan.min_position if plan.n_bars == 1 else 0)
         return earliest <= self.rules.release_position
 
-    def _strike(self, pitch: int, time: int) -> None:
-        self._until[pitch] = _STILL_DOWN
-        self._last_struck[pitch] = time
-        if self._hands is not None and not self._hands.strike(pitch, time):
-            # Only the composer's own notes come here: whatever they ask, the idea begins with hands that are free.
-            self._hands.let_go()
-
-    def _end(self, pitch: int, time: int) -> None:
-        self._until[pitch] = time
-        if self._hands is not None:
-            self._hands.release_at(pitch, time)
+    def _last_resort(self) -> NDArray[np.bool_]:
+        """Take the hands off the keys, so that the bar comes to its end whatever happens; it is counted."""
+        self.n_broken_limits += 1
+        self._refused.clear()
+        self._progress.excuse()
+        return self._mask()

@@ -104,5 +104,6 @@ class Finisher:
             f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, top-k {sampling.top_k}",
             ", ".join(name for name, is_on in settings.items() if is_on),
             order.note,
+            ", ".join(f"{name} {text}" for name, text in order.asked.said.items()),
         ]
         return " · ".join(part for part in parts if part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -116,6 +116,7 @@ class Ideas(Sequence[Candidate]):
         warnings: what the composer should know, as sentences.
         seconds: from reading the file to the last idea.
         seconds_to_first_note: from reading the file to the first new note; None without notes.
+        limits: what was asked to hold, by the name of its option.
 
     """
 
@@ -135,6 +136,7 @@ class Ideas(Sequence[Candidate]):
     warnings: tuple[str, ...]
     seconds: float
     seconds_to_first_note: float | None
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bars(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pianomuse.generate.asked import Asked
 from pianomuse.generate.caret import onsets_and_ends
 from pianomuse.midi.bars import key_at
 from pianomuse.midi.read import Piece
@@ -63,6 +64,12 @@ class HeardKey:
         'B♭3'
         """
         return f"{self.pitch_class_name(pitch)}{pitch // 12 - 1}"
+
+
+def told_key(asked: Asked) -> HeardKey | None:
+    """Return the key that was asked for, that of the first bar that has one."""
+    told = [scale.key_index for scale in asked.key if scale is not None and scale.key_index is not None]
+    return HeardKey(told[0], is_guess=False) if told else None
 
 
 def heard_key(piece: Piece, tick: int) -> HeardKey:

@@ -9,6 +9,7 @@ from typing import Literal, TypedDict
 
 from pianomuse.checkpoint.style import Style
 from pianomuse.errors import RequestError
+from pianomuse.generate.asked import Asked, read_asked
 from pianomuse.generate.compose import Order
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS
 from pianomuse.generate.sampling import SamplingSettings
@@ -48,6 +49,22 @@ class Options(TypedDict, total=False):
     """0 is no style, 1 (the default) the style as tuned, at most 1.5."""
     first_downbeat: float | None
     """Where the first whole bar begins, in quarter notes, for files whose time signatures do not tell."""
+    key: str | None
+    """Only notes of this key, such as ``Am``; every limit may be said bar by bar, with | between the bars."""
+    scale: str | None
+    """Only notes of this scale, such as ``D dorian`` or ``C D E G A``."""
+    chromatic: Literal["passing"] | None
+    """Semitone steps off the beat may leave the key."""
+    chords: str | None
+    """The chords of the new bars, such as ``Am | F C/E | G7``."""
+    chords_strict: bool
+    """Only chord tones, nothing between them."""
+    range: str | None
+    """Lowest and highest note, such as ``C3-E5``."""
+    notes_per_bar: str | int | None
+    """How many notes are struck in a bar, such as ``4-8``."""
+    voices: str | int | None
+    """How many notes sound at once, such as ``1-3``."""
 
 
 def order_of(options: Options, *, is_fill: bool, note: str = "", first_downbeat_ticks: int | None = None) -> Order:
@@ -76,6 +93,7 @@ def order_of(options: Options, *, is_fill: bool, note: str = "", first_downbeat_
         context_bars=options.get("context_bars", DEFAULT_CONTEXT_BARS),
         first_downbeat_ticks=first_downbeat_ticks,
         note=note,
+        asked=asked_of(options),
     )
 
 
@@ -116,3 +134,22 @@ def has_feel(options: Options) -> bool:
     if feel not in ("played", "straight"):
         raise RequestError(f"--feel {feel}: choose played or straight")
     return feel == "played"
+
+
+def asked_of(options: Options) -> Asked:
+    """Return the limits that are to hold.
+
+    Raises:
+        RequestError: one that cannot be read.
+
+    """
+    return read_asked(
+        key=options.get("key"),
+        scale=options.get("scale"),
+        chromatic=options.get("chromatic"),
+        chords=options.get("chords"),
+        chords_strict=options.get("chords_strict", False),
+        range=options.get("range"),
+        notes_per_bar=options.get("notes_per_bar"),
+        voices=options.get("voices"),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pianomuse.errors import RequestError
+from pianomuse.generate.bar_limits import BarLimits
 from pianomuse.generate.grid import Grid
 from pianomuse.tokens.quantise import bar_length
 from pianomuse.tokens.vocabulary import MAX_BARS_TO_WRITE, METRES, PITCH_RANGE, Vocabulary
@@ -84,6 +85,7 @@ class Plan:
         ringing: notes of earlier bars that still sound; those of ``first_bar`` are found in its tokens.
         pedal_down: the pedal is down at the bar line of the first new bar.
         limits: what holds for every note.
+        bars: what holds in each bar; empty: in all of them the range and the voices of ``limits``.
 
     """
 
@@ -94,6 +96,7 @@ class Plan:
     ringing: tuple[RingingNote, ...] = ()
     pedal_down: bool = False
     limits: Limits = field(default_factory=Limits)
+    bars: tuple[BarLimits, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse plans the tokens cannot say."""
@@ -105,6 +108,13 @@ class Plan:
                 raise RequestError(f"the metre {metre[0]}/{metre[1]} is not among those the tokens can say")
         if self.min_position < 0:
             raise RequestError(f"the first position is {self.min_position}; it cannot be before the bar line")
+
+    def in_bar(self, bar: int) -> BarLimits:
+        """Return what holds in a bar."""
+        if self.bars:
+            return self.bars[bar]
+        limits = self.limits
+        return BarLimits(lowest=limits.lowest_pitch, highest=limits.highest_pitch, max_voices=limits.max_voices)
 
     @property
     def n_bars(self) -> int:

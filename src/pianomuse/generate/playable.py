@@ -16,6 +16,7 @@ an assignment it has dropped could have played.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -109,6 +110,12 @@ class HandSearch:
     def release_at(self, pitch: int, time: int) -> None:
         """Say when a struck note ends, in grid units."""
         self._until[pitch] = time
+
+    def copy(self) -> HandSearch:
+        """Return a search that goes on from here by itself."""
+        other = copy.copy(self)
+        other._until = self._until.copy()
+        return other
 
     def let_go(self) -> None:
         """Take the hands off all keys and forget where they were; which hand struck what so far stays known."""

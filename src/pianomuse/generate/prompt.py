@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.errors import RequestError
+from pianomuse.generate.asked import Asked
+from pianomuse.generate.bar_limits import BarLimits, bars_of
 from pianomuse.generate.caret import Caret, onsets_and_ends
 from pianomuse.generate.grid import Grid, grid_of
+from pianomuse.generate.harmony import SCALES
 from pianomuse.generate.heard import TEXTURE_BARS, Heard, both_sides, listen, most_voices
 from pianomuse.generate.key import HeardKey
 from pianomuse.generate.plan import Limits, Plan, RingingNote
+from pianomuse.generate.possible import require_possible
 from pianomuse.generate.side import Side, SideReader, spoken_metres
 from pianomuse.generate.tempo import IdeaTempo
 from pianomuse.midi.read import Piece
+from pianomuse.tokens.notes import density_bin
 from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, PromptWriter, Wishes
 from pianomuse.tokens.tokenizer import PianoTokenizer
-from pianomuse.tokens.vocabulary import GRID, N_DENSITIES, PITCH_RANGE
+from pianomuse.tokens.vocabulary import GRID, N_DENSITIES, N_VOICES, PITCH_RANGE
 
 DEFAULT_CONTEXT_BARS = 512
 MAX_CONTEXT_TOKENS = 32_768
@@ -70,6 +75,7 @@ def write_request(
     context_bars: int = DEFAULT_CONTEXT_BARS,
     density_shift: int = 0,
     reader: SideReader | None = None,
+    asked: Asked | None = None,
 ) -> Request:
     """Lay out the request for ideas at the caret.
 
@@ -83,9 +89,10 @@ def write_request(
         context_bars: how many bars before the caret are read at most.
         density_shift: ask for so many bins more notes per quarter than were heard.
         reader: of the piece, if there is one already.
+        asked: limits that hold besides those that were heard.
 
     Raises:
-        RequestError: `context_bars` below 1.
+        RequestError: `context_bars` below 1, or limits that cannot hold.
         MidiError: a metre that the tokens cannot say.
 
     """
@@ -101,7 +108,9 @@ def write_request(
     models = sides or [after]  # where nothing was heard before, the music behind is what there is to go by
     heard = _heard(piece, caret, before, after, tempo, is_fill=suffix is not None)
     writer = PromptWriter(tokenizer.vocabulary)
+    asked = asked or Asked()
     wishes = _wishes(caret, models, heard, key, density_shift, is_fill=suffix is not None)
+    wishes = _with_asked(wishes, asked, caret)
     if suffix is not None:
         far = max(len(lines) - 1 - _NEAR_BARS, 0)
         split = lines[far]
@@ -111,7 +120,13 @@ def write_request(
     else:
         ids = writer.continuation(before.head, whole, wishes)
     lines = lines + 1 + len(before.head)
-    plan = _plan(piece, tokenizer, caret, whole, half_bar, _limits(models, heard, tempo, is_played=reader.is_played))
+    limits = _limits(models, heard, tempo, is_played=reader.is_played)
+
+    def plan_of(asked: Asked) -> Plan:
+        bars = _bars(asked, caret, limits, key) if asked.said else ()
+        return _plan(piece, tokenizer, caret, whole, half_bar, limits, bars)
+
+    plan = require_possible(asked, plan_of, caret.bar_index + 1)
     return Request(np.concatenate([ids, half_bar]), lines, plan, heard, before, suffix)
 
 
@@ -122,6 +137,7 @@ def _plan(
     whole: NDArray[np.int32],
     half_bar: NDArray[np.int32],
     limits: Limits,
+    bars: tuple[BarLimits, ...],
 ) -> Plan:
     return Plan(
         vocabulary=tokenizer.vocabulary,
@@ -131,7 +147,29 @@ def _plan(
         ringing=_ringing(piece, caret),
         pedal_down=_is_pedal_down(whole, tokenizer),
         limits=limits,
+        bars=bars,
     )
+
+
+def _bars(asked: Asked, caret: Caret, limits: Limits, key: HeardKey) -> tuple[BarLimits, ...]:
+    usual = BarLimits(lowest=limits.lowest_pitch, highest=limits.highest_pitch, max_voices=limits.max_voices)
+    steps = SCALES["minor" if key.is_minor else "major"]
+    written = None if key.is_guess else frozenset((key.tonic + step) % 12 for step in steps)
+    return bars_of(asked, caret.metres, usual, finishes_bar=caret.finishes_bar, written_key=written)
+
+
+def _with_asked(wishes: Wishes, asked: Asked, caret: Caret) -> Wishes:
+    """Tell the model of limits it has words for, so that it means what it is held to."""
+    voices = asked.voices[0] if asked.voices else None
+    notes = asked.notes_per_bar[0] if asked.notes_per_bar else None
+    if voices is not None:
+        most = voices[1] if voices[1] is not None else max(voices[0], wishes.n_voices or 1)
+        wishes = replace(wishes, n_voices=min(max(most, 1), N_VOICES))
+    if notes is not None:
+        numerator, denominator = caret.metres[-1]
+        usual = notes[0] if notes[1] is None else (notes[0] + notes[1]) / 2
+        wishes = replace(wishes, density=density_bin(round(usual), 4 * numerator / denominator))
+    return wishes
 
 
 def _heard(piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTempo, *, is_fill: bool) -> Heard | None:

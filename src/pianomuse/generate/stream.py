@@ -169,6 +169,7 @@ class Stream(Iterator[Event]):
             warnings=tuple(notices(scene.piece, composition, scene.order)),
             seconds=time.perf_counter() - since,
             seconds_to_first_note=None if first_note is None else first_note - since,
+            limits=scene.order.asked.said,
         )
 
     def _writer(self, idea: int) -> IdeaWriter:

@@ -1,0 +1,112 @@
+"""Random limits, and a way to write ideas under them and count violations in the files; for benchmark and tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pianomuse.errors import RequestError
+from pianomuse.generate.asked import read_asked
+from pianomuse.generate.caret import Caret, find_caret, span_caret
+from pianomuse.generate.compose import Order
+from pianomuse.generate.sampling import SamplingSettings
+from pianomuse.generate.session import compose
+from pianomuse.measure.limits import Bars, count_violations
+from pianomuse.midi.read import Piece
+from pianomuse.tokens.tokenizer import PianoTokenizer
+
+ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+SCALES = ("dorian", "pentatonic", "blues", "whole tone", "harmonic minor")
+KINDS = ("", "m", "7", "maj7", "m7b5", "sus4", "6", "9", "dim7", "/E", "m7/G")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one random request.
+
+    Args:
+        limits: what was asked, as on the command line.
+        n_bars: bars written, all ideas together.
+        n_notes: notes written.
+        violations: by limit.
+        refusal: the sentence, if it was refused.
+
+    """
+
+    limits: dict[str, str]
+    n_bars: int
+    n_notes: int
+    violations: dict[str, int]
+    refusal: str
+
+
+def random_limits(rng: np.random.Generator, n_bars: int) -> dict[str, str]:
+    """Draw limits, each with some probability, for all bars or bar by bar."""
+    makers = {
+        "key": (0.5, 0.4, lambda: _one(rng, ROOTS) + _one(rng, ("", "m"))),
+        "scale": (0.2, 0.0, lambda: f"{_one(rng, ROOTS)} {_one(rng, SCALES)}"),
+        "chords": (0.5, 0.8, lambda: " ".join(_one(rng, ROOTS) + _one(rng, KINDS) for _ in range(rng.integers(1, 3)))),
+        "range": (0.5, 0.2, lambda: _range(rng)),
+        "notes-per-bar": (0.6, 0.4, lambda: _bounds(rng, 0, 9)),
+        "voices": (0.5, 0.3, lambda: _bounds(rng, 1, 4)),
+    }
+    limits: dict[str, str] = {}
+    for name, (share, share_of_lists, make) in makers.items():
+        if rng.random() < share:
+            is_list = n_bars > 1 and rng.random() < share_of_lists
+            limits[name] = " | ".join(make() for _ in range(rng.integers(2, n_bars + 1) if is_list else 1))
+    if "key" in limits and rng.random() < 0.3:
+        limits["chromatic"] = "passing"
+    if "chords" in limits and rng.random() < 0.3:
+        limits["chords-strict"] = "yes"
+    return limits
+
+
+def options_of(limits: dict[str, str]) -> dict[str, Any]:
+    """Spell limits as Python's keyword arguments."""
+    options: dict[str, Any] = {name.replace("-", "_"): text for name, text in limits.items()}
+    return options | ({"chords_strict": True} if "chords-strict" in limits else {})
+
+
+def bars_of(caret: Caret) -> Bars:
+    """Say which bars are new."""
+    return Bars(caret.bar_index + 1, caret.bar_index + caret.n_bars, caret.tick if caret.finishes_bar else 0)
+
+
+def try_random(engine: Any, tokenizer: PianoTokenizer, piece: Piece, seed: int, n_ideas: int = 2) -> Trial:
+    """Write ideas at a random place of a piece under random limits, and count in the files."""
+    rng = np.random.default_rng([97, seed])
+    n_bars = int(rng.integers(1, 5))
+    if rng.random() < 0.6:
+        caret = find_caret(piece, bars=n_bars)
+    else:
+        first = int(rng.integers(2, max(piece.grid.n_bars - n_bars, 2) + 1))
+        caret = span_caret(piece, first, min(first + n_bars - 1, piece.grid.n_bars))
+    limits = random_limits(rng, caret.n_bars)
+    try:
+        asked = read_asked(**options_of(limits))
+        order = Order(n_ideas=n_ideas, seed=seed, sampling=SamplingSettings(1.0, 1.0), asked=asked)
+        ideas = compose(engine, tokenizer, piece, caret, order).ideas
+    except RequestError as error:
+        return Trial(limits, 0, 0, {}, str(error))
+    found: dict[str, int] = {}
+    for idea in ideas:
+        for name, n_wrong in count_violations(piece.data, idea.with_completion, bars_of(caret), limits).items():
+            found[name] = found.get(name, 0) + n_wrong
+    return Trial(limits, caret.n_bars * len(ideas), sum(len(idea.notes) for idea in ideas), found, "")
+
+
+def _one(rng: np.random.Generator, words: tuple[str, ...]) -> str:
+    return words[rng.integers(len(words))]
+
+
+def _range(rng: np.random.Generator) -> str:
+    low = int(rng.integers(30, 80))
+    return f"{low}-{min(low + int(rng.integers(5, 40)), 108)}"
+
+
+def _bounds(rng: np.random.Generator, least: int, most: int) -> str:
+    low = int(rng.integers(least, most))
+    return _one(rng, (f"{low}-{max(low, least, 1) + int(rng.integers(0, 4))}", f"{low}-", f"{max(low, 1)}"))
