@@ -125,20 +125,20 @@ def _comparison_lines(found: Comparison) -> Iterator[str]:
     names += [name for name in found.table if name not in ORDER]
     yield ""
     yield f"{found.task.name}: {found.task.n_bars} bars in {found.n_places} works"
-    yield f"{'':26}" + "".join(f"{name:>22}" for name in names)
+    yield f"{'':26}" + "".join(f"{name:>24}" for name in names)
     measures = list(dict.fromkeys(key for name in names for key in found.table[name]))
     for measure in measures:
         cells = (_cell(found.table[name][measure]) if measure in found.table[name] else "" for name in names)
-        yield f"  {measure:24}" + "".join(f"{cell:>22}" for cell in cells)
+        yield f"  {measure:24}" + "".join(f"{cell:>24}" for cell in cells)
     areas = {name: mean_overlap(values) for name, values in found.overlaps.items()}
     ceiling = areas.pop("half of the truth")
     yield f"  {'overlap_area':24}" + "".join(
-        f"{_plain(areas[name]) if name in areas else f'half: {_plain(ceiling)}':>22}" for name in names
+        f"{_plain(areas[name]) if name in areas else f'half: {_plain(ceiling)}':>24}" for name in names
     )
     bits = {name: mean_divergence(values) for name, values in found.overlaps.items()}
     ceiling = bits.pop("half of the truth")
     yield f"  {'divergence_bits':24}" + "".join(
-        f"{_plain(bits[name]) if name in bits else f'half: {_plain(ceiling)}':>22}" for name in names
+        f"{_plain(bits[name]) if name in bits else f'half: {_plain(ceiling)}':>24}" for name in names
     )
     for name, reasons in found.faults.items():
         for reason, count in reasons.items():
