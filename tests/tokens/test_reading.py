@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from symusic import Note, Score
 
+from pianomuse.midi.keys import key_of_signature, key_scores
 from pianomuse.midi.read import read_midi
 from pianomuse.tokens.notes import (
     density_bin,
-    key_of_signature,
-    key_scores,
     key_token,
     n_voices,
     read_notes,

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from pianomuse.data.pieces import UNKNOWN_KEY, TokenPiece, View
 from pianomuse.data.store import PieceStore
 from pianomuse.errors import DatasetError
+from pianomuse.midi.keys import key_of_signature, key_scores
 from pianomuse.tokens.notes import (
     density_bin,
-    key_of_signature,
-    key_scores,
     key_token,
     n_voices,
     read_notes,

@@ -30,8 +30,8 @@ from pianomuse.evaluate.bootstrap import Estimate, ratio, relative_difference
 from pianomuse.evaluate.likelihood import BitsOf
 from pianomuse.evaluate.works import Work
 from pianomuse.measure.passage import Passage
+from pianomuse.midi.keys import key_scores
 from pianomuse.tokens.augment import Augmenter, Shift
-from pianomuse.tokens.notes import key_scores
 from pianomuse.tokens.tokenizer import PianoTokenizer
 
 MOTIF_DISTANCES = (1, 2, 4, 8, 16, 32, 64)

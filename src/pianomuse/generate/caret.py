@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pianomuse.errors import RequestError
 from pianomuse.midi.bars import BarGrid, Metre
+from pianomuse.midi.keys import key_scores
 from pianomuse.midi.read import Piece
-from pianomuse.tokens.notes import key_scores
 from pianomuse.tokens.vocabulary import MAX_BARS_TO_WRITE
 
 MAX_BARS_PAST_END = 100

@@ -9,8 +9,9 @@ import numpy as np
 from pianomuse.generate.asked import Asked
 from pianomuse.generate.caret import onsets_and_ends
 from pianomuse.midi.bars import key_at
+from pianomuse.midi.keys import key_of_signature, key_scores
 from pianomuse.midi.read import Piece
-from pianomuse.tokens.notes import key_of_signature, key_scores, key_token
+from pianomuse.tokens.notes import key_token
 
 _BARS = 16
 # C major without sharps or flats is what programs write when nobody asked; notes that fit another key this much

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from pianomuse.measure.agreement import in_sixteenths
 from pianomuse.measure.passage import SIXTEENTH, Passage
-from pianomuse.tokens.notes import key_scores
+from pianomuse.midi.keys import key_scores
 
 _SCALES = (frozenset({0, 2, 4, 5, 7, 9, 11}), frozenset({0, 2, 3, 5, 7, 8, 9, 10, 11}))
 _HALF_OCTAVE = 6

@@ -11,9 +11,6 @@ from pianomuse.tokens.quantise import bar_length
 from pianomuse.tokens.vocabulary import KEYS, N_DENSITIES, N_VOICES, Vocabulary
 
 _DENSITY_EDGES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-# Krumhansl & Kessler 1982, probe-tone profiles of C major and C minor.
-_MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
-_MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 
 
 @dataclass(frozen=True)
@@ -68,15 +65,6 @@ def density_bin(n_notes: int, quarters: float) -> int:
     return min(int(np.searchsorted(_DENSITY_EDGES, n_notes / max(quarters, 1e-6), side="right")), N_DENSITIES - 1)
 
 
-def key_scores(pitch: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how well each of 24 keys fits (Krumhansl–Schmuckler): correlations float64 [24], major then minor."""
-    histogram = np.bincount(pitch % 12, weights=weight, minlength=12)
-    if histogram.std() == 0:
-        return np.zeros(24)
-    profiles = [np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)]
-    return np.array([np.corrcoef(histogram, profile)[0, 1] for profile in profiles])
-
-
 def key_token(index: int) -> str:
     """Name the Key token of a key: 0 … 11 are major on C … B, 12 … 23 minor.
 
@@ -84,16 +72,3 @@ def key_token(index: int) -> str:
     'Key_Am'
     """
     return f"Key_{KEYS[index % 12]}{'m' if index >= 12 else ''}"
-
-
-def key_of_signature(sharps: int, scores: NDArray[np.float64]) -> int:
-    """Choose between a key signature's major and its relative minor by the notes.
-
-    Args:
-        sharps: number of sharps, negative for flats.
-        scores: what `key_scores` found.
-
-    """
-    major = sharps * 7 % 12
-    minor = 12 + (major + 9) % 12
-    return major if scores[major] >= scores[minor] else minor
