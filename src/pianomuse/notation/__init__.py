@@ -1,0 +1,1 @@
+"""Sheet music: hands and voices, spelling, note values, MusicXML."""
