@@ -7,12 +7,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from symusic import KeySignature, Note, Pedal, Score, Tempo, TimeSignature, Track
+from tests.notation.musicxml_reader import ReadBack, read_back
 
 from pianomuse.midi.bars import bar_grid
 from pianomuse.notation.musicxml import musicxml
 from pianomuse.notation.sheet import Sheet, lay_out
 from pianomuse.notation.staves import LEFT, RIGHT
-from tests.notation.musicxml_reader import ReadBack, read_back
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((*ROOT.glob("tests/corpus/*/*.mid"), *ROOT.glob("tests/files/*.mid"), *ROOT.glob("examples/*.mid")))

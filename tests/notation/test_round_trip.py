@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.notation.musicxml_reader import Heard, read_back
+from tests.notation.sheets import FILES, QUARTER, read, score_of
 
 from pianomuse.midi.read import read_midi
 from pianomuse.notation.measures import UNITS, measures
@@ -16,10 +18,23 @@ from pianomuse.notation.rhythm import written_notes
 from pianomuse.notation.staves import VOICE, staves
 from pianomuse.render.sheet import sheet_of
 from pianomuse.tokens.snap import is_played, snap
-from tests.notation.musicxml_reader import Heard, read_back
-from tests.notation.sheets import FILES, QUARTER, read, score_of
 
-METRES = [(2, 4), (3, 4), (4, 4), (2, 2), (3, 2), (5, 4), (6, 4), (3, 8), (5, 8), (6, 8), (7, 8), (9, 8), (12, 8), (6, 16)]
+METRES = [
+    (2, 4),
+    (3, 4),
+    (4, 4),
+    (2, 2),
+    (3, 2),
+    (5, 4),
+    (6, 4),
+    (3, 8),
+    (5, 8),
+    (6, 8),
+    (7, 8),
+    (9, 8),
+    (12, 8),
+    (6, 16),
+]
 
 
 def expected_notes(path: Path) -> list[Heard]:

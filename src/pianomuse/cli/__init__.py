@@ -28,6 +28,7 @@ COMMANDS = (
     "evaluate",
     "mirex",
     "render",
+    "convert",
     "export",
     "taste",
     "info",

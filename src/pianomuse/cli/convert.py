@@ -1,0 +1,61 @@
+"""`pianomuse convert`: a MIDI file as sheet music."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pianomuse.cli import options as o
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command(
+        "convert",
+        epilog="Example: pianomuse convert waltz.mid waltz.musicxml",
+    )(convert)
+
+
+def convert(
+    midi: Annotated[Path, typer.Argument(metavar="IN.mid", help="The piece; its piano part is written.")],
+    sheet: Annotated[Path, typer.Argument(metavar="OUT.musicxml", help="The sheet music; .mxl compresses it.")],
+    title: Annotated[str, typer.Option("--title", help="Over the music; default: the name of IN.mid.")] = "",
+    first_downbeat: o.FirstDownbeat = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over OUT.musicxml where it exists.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Write a MIDI file as sheet music for MuseScore, Dorico, Sibelius or Finale: two staves, spelled in the key."""
+    from pianomuse.errors import RequestError
+    from pianomuse.midi.read import read_midi
+    from pianomuse.notation.musicxml import APPROXIMATE
+    from pianomuse.render.sheet import sheet_of, write_sheet
+
+    if sheet.exists() and not force:
+        raise RequestError(f"{sheet} exists; give another name, or --force to write over it")
+    if sheet.exists() and midi.exists() and sheet.samefile(midi):
+        raise RequestError(f"{sheet} is the piece itself; give another name for the sheet music")
+    begun = time.perf_counter()
+    piece = read_midi(midi)
+    if first_downbeat is not None:
+        piece = read_midi(midi, first_downbeat_ticks=round(first_downbeat * piece.grid.ticks_per_quarter))
+    page = sheet_of(piece, title)
+    write_sheet(sheet, page)
+    seconds = time.perf_counter() - begun
+    warnings = [*piece.warnings, *([f"{APPROXIMATE}."] if page.is_approximate else [])]
+    for warning in warnings:
+        typer.echo(warning, err=True)
+    if as_json:
+        report = {
+            "input": str(midi),
+            "sheet": str(sheet),
+            "bars": piece.grid.n_bars,
+            "approximate": page.is_approximate,
+        }
+        typer.echo(json.dumps({**report, "seconds": round(seconds, 3), "warnings": warnings}))
+        return
+    typer.echo(str(sheet))
+    typer.echo(f"{piece.grid.n_bars} bars in {seconds:.1f} s", err=True)
