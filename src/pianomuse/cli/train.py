@@ -99,8 +99,10 @@ def _progress_bar() -> Iterator[Callable[[Report], None]]:
     columns.append(TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True)))
     with Progress(*columns, console=Console(stderr=True), expand=True) as bar:
         task = bar.add_task("train", total=1.0, step=0, numbers="")
+        waited: list[float] = []
 
         def show(report: Report) -> None:
+            waited[:] = [report.data_share]
             bar.update(task, completed=report.done, step=report.step, numbers=_numbers(report))
             if report.valid is not None:
                 bar.console.print(
@@ -113,6 +115,9 @@ def _progress_bar() -> Iterator[Callable[[Report], None]]:
                 bar.console.print(f"step {report.step}: samples {report.sampled}")
 
         yield show
+    for share in waited:
+        advice = "; draw more ahead with --set ahead=N" if share > 0.02 else ""
+        typer.echo(f"Waited for batches {100 * share:.1f} % of the time{advice}", err=True)
 
 
 def _numbers(report: Report) -> str:

@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import torch
 
 from pianomuse.data.pieces import TokenPiece
 from pianomuse.generate.caret import find_caret
@@ -28,6 +29,7 @@ from pianomuse.model.weights import weights_of
 from pianomuse.render.picture import ideas_picture
 from pianomuse.render.rows import IdeaRow, idea_row
 from pianomuse.runtime.engine import CpuEngine
+from pianomuse.runtime.workers import MAX_THREADS
 from pianomuse.tokens.tokenizer import PianoTokenizer
 
 N_PIECES, CONTEXT_BARS, BARS = 3, 8, 4
@@ -58,7 +60,8 @@ class Sampler:
             model: its weights are copied, nothing about it changes.
             folder: `samples/step-N`.
         """
-        engine = CpuEngine(model.config, weights_of(model))
+        threads = min(torch.get_num_threads(), MAX_THREADS)  # no more than training may have
+        engine = CpuEngine(model.config, weights_of(model), threads=threads)
         rows = []
         for number, beginning in enumerate(self.beginnings, 1):
             piece = read_midi(beginning.midi)
