@@ -29,6 +29,7 @@ from pianomuse.generate.ranking import Ranker, features_of
 from pianomuse.generate.session import Session, Source
 from pianomuse.generate.states import DEFAULT_BUDGET_MB
 from pianomuse.generate.stream import Origin, Stream
+from pianomuse.generate.surprise import NoteSurprise, surprise
 from pianomuse.generate.taste import Taste, load_taste
 from pianomuse.measure.known_works import KnownWorks, load_known_works
 from pianomuse.midi.read import Piece, read_midi
@@ -202,6 +203,10 @@ class Muse:
         taste = load_taste().after(features_of(chosen), [features_of(idea) for idea in among if idea != chosen])
         taste.save()
         return taste
+
+    def surprise(self, piece: Source) -> tuple[NoteSurprise, ...]:
+        """Return how surprising every note of a piece is, in bits, by onset; see `pianomuse.generate.surprise`."""
+        return surprise(self.engine, self.tokenizer, _read(piece, None)[0])
 
     def _ideas(self, piece: Source, ask: Callable[[Session, Options], Stream], options: Options) -> Ideas:
         """Open a session for one question."""

@@ -27,6 +27,7 @@ COMMANDS = (
     "tune",
     "evaluate",
     "mirex",
+    "surprise",
     "render",
     "convert",
     "export",
