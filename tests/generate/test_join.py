@@ -104,6 +104,17 @@ def at(caret: Caret, quarters: float, pitch: int) -> PlacedNote:
     return placed(tick, tick + 240, pitch, round(quarters * 24))
 
 
+def test_a_habit_that_begins_before_a_caret_inside_a_bar_moves_no_pedal_before_it(piece_of: Make) -> None:
+    notes = [(4.0 * bar + onset, length, 48) for bar in range(5) for onset, length in ((0, 1.0), (1, 0.5))]
+    pedals = [(4.0 * bar + at, value) for bar in range(4) for at, value in ((0, 127), (1, 0))]
+    piece = piece_of(notes, pedals=[*pedals, (16, 127)])
+    caret = find_caret(piece, bars=1)
+    assert caret.tick > caret.bar_tick
+    moves = pedal_moves(piece, caret, [at(caret, 0, 53)], [])
+    assert moves
+    assert min(quarters for quarters, _ in moves) >= 0
+
+
 def test_a_held_pedal_goes_up_at_the_next_change_of_harmony(piece_of: Make) -> None:
     piece = piece_of(C_MAJOR, pedals=[(0, 127)])
     caret = find_caret(piece, at_bar=1, bars=2)

@@ -68,6 +68,11 @@ class Ghost:
         return self._scene.caret.is_inserted
 
     @property
+    def is_current(self) -> bool:
+        """Nothing but this idea has changed the piece since it was asked for."""
+        return self._home.piece is self._piece
+
+    @property
     def candidate(self) -> Candidate:
         """The whole idea, as far as it is written."""
         return self._stream.so_far(self.idea)
@@ -190,7 +195,7 @@ class Ghost:
         return self._piece
 
     def _check_home(self) -> None:
-        if self._home.piece is not self._piece:
+        if not self.is_current:
             raise RequestError(f"idea {self.idea} was written for the piece as it was before; ask for ideas again")
 
     def _other_hand(self) -> frozenset[tuple[int, int]]:

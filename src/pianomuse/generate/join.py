@@ -133,7 +133,7 @@ def join_pedal(
     """
     moves = [(ruler.tick(units), is_down) for units, is_down in _moves(ids, plan)]
     if 2 * sum(is_down for _, is_down in moves) < len(caret.metres):
-        moves = _habit(piece, caret) or moves
+        moves = [move for move in _habit(piece, caret) if move[0] >= caret.tick] or moves
     last = caret.end_tick - 1
     pedals: list[NewPedal] = []
     channels = pedal_channels(piece, caret.tick) if channels is None else channels

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from pianomuse.generate.engine import Engine, StateT
 
-DEFAULT_BUDGET_MB = 64.0
+DEFAULT_BUDGET_MB = 256.0
+"""Room for every bar of a long piece with the default model, whose state takes half a mebibyte."""
 _MEGABYTE = 2**20
 _DIGEST_BYTES = 16
 _MOST_AGE = 7  # readings; a state unused for longer counts for an eighth, and for no less

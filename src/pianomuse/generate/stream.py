@@ -134,6 +134,10 @@ class Stream(Iterator[Event]):
             self._candidates[idea] = len(writer.ids), candidate
         return candidate
 
+    def tokens_of(self, idea: int) -> tuple[int, ...]:
+        """Return the tokens of an idea as far as it is written."""
+        return tuple(self._writer(idea).ids)
+
     def compose(self) -> Composition:
         """Write all ideas to their end; return those that differ in order, numbered without gaps as they were drawn."""
         ranked = [idea for event in self if isinstance(event, IdeasRanked) for idea in event.candidates]
