@@ -161,12 +161,9 @@ class Muse:
             piece: a MIDI file: its path, its bytes, or what `read_midi` returned.
             budget_mb: mebibytes for what the model remembers at the bar lines of the piece.
             reads_ahead: read the piece in the background.
-            style: as in `Options`.
-            style_strength: as in `Options`.
-            first_downbeat: as in `Options`.
-
-        Raises:
-            PianoMuseError: a file or a style that cannot be read; one sentence says what.
+            style: as in `Options`, like those that follow.
+            style_strength: see there.
+            first_downbeat: see there.
 
         """
         if style is not None:
