@@ -10,6 +10,7 @@ the step. The test-suite does the same for fewer steps with a tiny model.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import sys
@@ -23,6 +24,7 @@ from pianomuse.errors import RequestError
 from pianomuse.generate.ghost import Ghost
 from pianomuse.generate.session import Session
 from pianomuse.generate.session_events import IdeaFinished, NoteDecided
+from pianomuse.generate.states import StateCache
 from pianomuse.generate.stream import Stream
 from pianomuse.midi.additions import NewNote
 from pianomuse.midi.read import Piece, read_midi
@@ -188,6 +190,13 @@ class Composer:
         assert cache.size_bytes <= cache.budget_bytes, "over the budget"
 
 
+def live_objects() -> dict[str, int]:
+    """Count what must not pile up."""
+    gc.collect()
+    kinds = Counter(type(thing) for thing in gc.get_objects())
+    return {kind.__name__: kinds[kind] for kind in (Session, Stream, Ghost, Piece, StateCache)}
+
+
 def assert_inside(notes: tuple[NewNote, ...], caret: Any) -> None:
     for note in notes:
         assert caret.tick <= note.tick < caret.end_tick, "a note outside of its bars"
@@ -222,6 +231,7 @@ def main() -> None:
         "cpu_s": round(time.process_time() - began, 1),
         "slowest_step_cpu_s": round(composer.slowest_s, 3),
         "resident_mib": sizes,
+        "live_at_the_end": live_objects(),
         "counts": dict(composer.counts),
     }
     if options.out is not None:

@@ -35,6 +35,10 @@ def test_edits_requests_cancels_and_accepts_at_random_leave_no_fault(muse: Muse,
     composer.session.close()
     composer.session.wait(30)
     assert threading.active_count() < 8
+    composer.open()
+    live = soak.live_objects()
+    assert (live["StateCache"], live["Stream"], live["Ghost"]) == (1, 0, 0)
+    assert live["Piece"] < 8
 
 
 def test_memory_does_not_grow_with_the_tokens_that_are_written(muse: Muse, soak: ModuleType) -> None:
