@@ -22,6 +22,7 @@ from pianomuse.evaluate.bench.training_memory import Case
 from pianomuse.model.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
+PRESETS_OF_A_CPU, LARGE_VOCABULARY = ("debug", "tiny", "small-piano"), 16384
 WAYS = {
     "plain": {},
     "checkpoint_blocks": {"checkpoint_blocks": True},
@@ -36,9 +37,8 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "pytest", "tests/model/test_memory.py"], check=True, cwd=ROOT)
     torch.set_num_threads(1)
     rows = []
-    for preset, vocab_size, precision in product(
-        ("debug", "tiny", "small-piano"), (761, 65536), ("float32", "bfloat16")
-    ):
+    sizes = product(PRESETS_OF_A_CPU, (761, LARGE_VOCABULARY), ("float32", "bfloat16"))
+    for preset, vocab_size, precision in sizes:
         for way, changes in WAYS.items():
             size = PRESETS[preset]
             case = Case(size.n_layer, size.n_embd, vocab_size, 2, 256, precision, **changes)

@@ -34,6 +34,7 @@ COMMANDS = (
     "taste",
     "info",
     "vocab",
+    "memory",
     "bench",
     "doctor",
 )
