@@ -87,6 +87,14 @@ class Device:
             return None
         return str(getattr(torch, self.torch_device.type).get_device_name(self.torch_device))
 
+    def total_memory_bytes(self) -> int | None:
+        """Return the memory that tensors can have here: the GPU's, or this machine's; None where it is not known."""
+        if self.torch_device.type == "cuda":
+            return int(torch.cuda.get_device_properties(self.torch_device).total_memory)
+        if self.torch_device.type != "cpu" or not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+            return None
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
     def __str__(self) -> str:
         """Name device and precision for people."""
         names = {dtype: name for name, dtype in PRECISIONS.items()}

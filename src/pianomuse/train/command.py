@@ -23,6 +23,7 @@ from pianomuse.settings import override, read_toml, to_toml
 from pianomuse.train.adapter_run import adapt, open_run_folder
 from pianomuse.train.environment import note_start
 from pianomuse.train.loop import Report, train
+from pianomuse.train.needs import memory_warning
 from pianomuse.train.processes import OneProcess, join
 from pianomuse.train.resume import keep_data, require_same_run
 from pianomuse.train.run_folder import Position, RunFolder
@@ -144,6 +145,14 @@ def prepare_run(
     said += [*_introduction(start, settings, chosen), *adapted]
     said += [f"{processes.count} processes, {settings.shard}"] if processes.count > 1 else []
     said += _fuse(start.model, settings, chosen, is_sharded=processes.is_sharded)
+    said += memory_warning(
+        start.model.config,
+        settings,
+        chosen,
+        batch_size=max(1, sections["batches"].batch_size // processes.count),
+        max_tokens=sections["batches"].max_tokens,
+        is_looped=settings.fuse in ("auto", "loops") and can_use_loops(start.model),
+    )
     maker, validation = open_data(dataset, store, sections)
     if processes.rank == 0:
         said += _write_down(dataset, store, folder, sections, chosen, resume=resume)
