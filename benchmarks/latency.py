@@ -29,7 +29,7 @@ from pianomuse.api import Muse, load
 from pianomuse.evaluate.bench.complete import waltz
 from pianomuse.evaluate.bench.outcome import machine
 from pianomuse.generate.session import Session
-from pianomuse.generate.session_events import BarClosed, IdeaFinished, NoteDecided
+from pianomuse.generate.session_events import BarClosed, IdeaFinished, IdeasRanked, NoteDecided
 from pianomuse.generate.stream import Stream
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,6 +116,8 @@ def waits(ask: Callable[[], Stream]) -> dict[str, dict[str, float]]:
             found["first_bar"] = watch.read()
         if isinstance(event, IdeaFinished):
             found["four_ideas"] = watch.read()
+        if isinstance(event, IdeasRanked):
+            found["ranked"] = watch.read()
     n_tokens = sum(len(stream.tokens_of(idea)) for idea in range(1, 5))
     found["four_ideas"] |= {"tokens": n_tokens}
     scale = MEDIAN_TOKENS / n_tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,15 @@ NAMES = (
 
 def read(name: str) -> Piece:
     return read_midi(EXAMPLES / f"{name}.mid")
+
+
+def test_the_session_script_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = runpy.run_path(str(EXAMPLES / "session.py"))
+    written = script["main"](["--out", str(tmp_path)])
+    assert len(read_midi(written).score.tracks[0].notes) > len(read("waltz-pickup").score.tracks[0].notes)
+    said = capsys.readouterr().out
+    for words in ("hearing bars 1 to 21", "idea 1: bar 21 beat", "as the ghost has it", "changed from bar 3 on"):
+        assert words in said
 
 
 def in_quarters(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
