@@ -34,6 +34,8 @@ def convert(
     from pianomuse.notation.musicxml import APPROXIMATE
     from pianomuse.render.sheet import sheet_of, write_sheet
 
+    if first_downbeat is not None and not 0 <= first_downbeat <= 64:
+        raise RequestError(f"--first-downbeat {first_downbeat:g}: choose 0 to 64 quarter notes")
     if sheet.exists() and not force:
         raise RequestError(f"{sheet} exists; give another name, or --force to write over it")
     if sheet.exists() and midi.exists() and sheet.samefile(midi):

@@ -36,8 +36,8 @@ APPROXIMATE = "Approximate: written down from a performance"
 def musicxml(sheet: Sheet) -> bytes:
     """Return a page as a MusicXML document."""
     root = ET.Element("score-partwise", version="4.0")
-    if sheet.title:
-        ET.SubElement(ET.SubElement(root, "work"), "work-title").text = sheet.title
+    if title := "".join(sign for sign in sheet.title if sign.isprintable()):  # XML knows no control characters
+        ET.SubElement(ET.SubElement(root, "work"), "work-title").text = title
     identification = ET.SubElement(root, "identification")
     encoding = ET.SubElement(identification, "encoding")
     ET.SubElement(encoding, "software").text = "PianoMuse"

