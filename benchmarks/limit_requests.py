@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,58 @@ from pianomuse.generate.session import compose
 from pianomuse.measure.limits import Bars, count_violations
 from pianomuse.midi.read import Piece
 from pianomuse.tokens.tokenizer import PianoTokenizer
+from pianomuse.tokens.vocabulary import piano_vocabulary
 
+_VOCABULARY = piano_vocabulary()
+METRES = ((4, 4), (3, 4), (6, 8), (5, 8), (7, 8), (2, 2), (12, 8), (5, 4), (3, 8), (2, 4), (9, 8), (7, 16))
 ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 SCALES = ("dorian", "pentatonic", "blues", "whole tone", "harmonic minor")
 KINDS = ("", "m", "7", "maj7", "m7b5", "sus4", "6", "9", "dim7", "/E", "m7/G")
+
+
+class Noise:
+    """A model without sense: logits are noise that depends on everything read, around a taste for kinds of its own."""
+
+    vocab_size = len(_VOCABULARY)
+    rows_are_exact = True
+
+    class State:
+        """What has been read, as one number per row."""
+
+        def __init__(self, seen: Any) -> None:
+            self.seen = list(seen)
+
+        @property
+        def batch(self) -> int:
+            """Number of rows."""
+            return len(self.seen)
+
+        def repeat(self, n: int) -> Noise.State:
+            """Return a state of n rows."""
+            return Noise.State(self.seen * n)
+
+        def take(self, rows: Any) -> Noise.State:
+            """Return a state of some rows."""
+            return Noise.State([self.seen[row] for row in rows])
+
+    def __init__(self, seed: int, taste: float = 0.0) -> None:
+        rng = np.random.default_rng(seed)
+        tastes = {kind: rng.normal(0, taste) for kind in np.unique(_VOCABULARY.kinds)}
+        self.taste = np.array([tastes[kind] for kind in _VOCABULARY.kinds])
+        self.taste[_VOCABULARY.ids_of("Position")] -= 0.1 * np.arange(192)
+        self.taste[_VOCABULARY.ids_of("Duration")] -= 0.1 * np.arange(288)
+        self.taste[[_VOCABULARY.id("Bar_None"), _VOCABULARY.id("EOS_None")]] -= 4
+
+    def prefill(self, ids: Any, state: Any = None) -> Any:
+        """Return logits and a state."""
+        state = Noise.State([17])
+        return self.step(np.array([int(np.sum(ids)) % 1009]), state)[0], state
+
+    def step(self, ids: Any, state: Any) -> Any:
+        """Return logits."""
+        state.seen = [(seen * 1_000_003 + int(id) + 1) % (2**31 - 1) for seen, id in zip(state.seen, ids, strict=True)]
+        rows = [np.random.default_rng(seen).normal(0, 2, self.vocab_size) + self.taste for seen in state.seen]
+        return np.array(rows, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -40,6 +89,22 @@ class Trial:
     n_notes: int
     violations: dict[str, int]
     refusal: str
+
+
+def random_piece(rng: np.random.Generator, piece_of: Callable[..., Piece], metre: tuple[int, int]) -> Piece:
+    """Make four bars on a plain grid: one or two hands, the last bar whole or broken off."""
+    end = metre[0] * 16 / metre[1] * (1 if rng.random() < 0.6 else 0.875)
+    step = 0.25 if rng.random() < 0.8 else 1 / 3
+    hands: list[list[tuple[float, float, int]]] = []
+    for longest, low, high in ((5, 64, 84), (9, 40, 56))[: 2 if rng.random() < 0.6 else 1]:
+        hands.append([])
+        at = 0.0
+        while at < end - 1e-9:
+            length = min(step * int(rng.integers(1, longest)), end - at)
+            hands[-1].append((at, length, int(rng.integers(low, high))))
+            at += length
+    key = ("C", "Am", None)[rng.integers(3)]
+    return piece_of(*hands, metre=metre, tempos=((0, float(rng.integers(50, 180))),), key=key)
 
 
 def random_limits(rng: np.random.Generator, n_bars: int) -> dict[str, str]:

@@ -20,59 +20,20 @@ from pianomuse.tokens.vocabulary import METRES
 
 TOKENIZER = PianoTokenizer()
 VOCABULARY = TOKENIZER.vocabulary
-ODD_METRES = ((4, 4), (3, 4), (6, 8), (5, 8), (7, 8), (2, 2), (12, 8), (5, 4), (3, 8), (2, 4), (9, 8), (7, 16))
 
 RIGHT = [(beat / 2, 0.5, 72 + beat % 5) for beat in range(24)]
 LEFT = [(float(beat), 1.0, 48 + 3 * (beat % 3)) for beat in range(12)]
 
 
-class Noise:
-    """A model without sense: logits are noise that depends on everything read, around a taste for kinds of its own."""
-
-    vocab_size = len(VOCABULARY)
-    rows_are_exact = True
-
-    class State:
-        def __init__(self, seen):
-            self.seen = list(seen)
-
-        @property
-        def batch(self):
-            return len(self.seen)
-
-        def repeat(self, n):
-            return Noise.State(self.seen * n)
-
-        def take(self, rows):
-            return Noise.State([self.seen[row] for row in rows])
-
-    def __init__(self, seed, taste=0.0):
-        rng = np.random.default_rng(seed)
-        tastes = {kind: rng.normal(0, taste) for kind in np.unique(VOCABULARY.kinds)}
-        self.taste = np.array([tastes[kind] for kind in VOCABULARY.kinds])
-        self.taste[VOCABULARY.ids_of("Position")] -= 0.1 * np.arange(192)
-        self.taste[VOCABULARY.ids_of("Duration")] -= 0.1 * np.arange(288)
-        self.taste[[VOCABULARY.id("Bar_None"), VOCABULARY.id("EOS_None")]] -= 4
-
-    def prefill(self, ids, state=None):
-        state = Noise.State([17])
-        return self.step(np.array([int(np.sum(ids)) % 1009]), state)[0], state
-
-    def step(self, ids, state):
-        state.seen = [(seen * 1_000_003 + int(id) + 1) % (2**31 - 1) for seen, id in zip(state.seen, ids, strict=True)]
-        rows = [np.random.default_rng(seen).normal(0, 2, self.vocab_size) + self.taste for seen in state.seen]
-        return np.array(rows, dtype=np.float32)
-
-
 @pytest.fixture
-def write(piece_of):
+def write(piece_of, limit_requests):
     """Write ideas at the end of a piece of these parts; return the piece, the caret and the ideas."""
 
     def call(*parts, n_ideas=3, bars=3, seed=1, metre=(4, 4), **options):
         piece = piece_of(*parts, metre=metre)
         caret = find_caret(piece, bars=bars)
         order = Order(n_ideas=n_ideas, seed=seed, sampling=SamplingSettings(1.0, 1.0), asked=read_asked(**options))
-        return piece, caret, compose(Noise(seed), TOKENIZER, piece, caret, order).ideas
+        return piece, caret, compose(limit_requests.Noise(seed), TOKENIZER, piece, caret, order).ideas
 
     return call
 
@@ -115,30 +76,14 @@ def test_random_combinations_over_odd_metres_hold(limit_requests, piece_of):
     n_bars = n_refused = 0
     for seed in range(15):
         rng = np.random.default_rng([4, seed])
-        metre = ODD_METRES[seed % len(ODD_METRES)]
-        piece = random_piece(rng, piece_of, metre)
-        trial = limit_requests.try_random(Noise(seed, 3.0 * (seed % 2)), TOKENIZER, piece, seed)
+        metre = limit_requests.METRES[seed % len(limit_requests.METRES)]
+        piece = limit_requests.random_piece(rng, piece_of, metre)
+        trial = limit_requests.try_random(limit_requests.Noise(seed, 3.0 * (seed % 2)), TOKENIZER, piece, seed)
         assert not any(trial.violations.values()), (seed, trial)
         n_refused += bool(trial.refusal)
         n_bars += trial.n_bars
     assert n_bars > 40
     assert n_refused <= 5
-
-
-def random_piece(rng, piece_of, metre):
-    """Four bars on a plain grid: one or two hands, the last bar whole or broken off."""
-    end = metre[0] * 16 / metre[1] * (1 if rng.random() < 0.6 else 0.875)
-    step = 0.25 if rng.random() < 0.8 else 1 / 3
-    hands = []
-    for longest, low, high in ((5, 64, 84), (9, 40, 56))[: 2 if rng.random() < 0.6 else 1]:
-        hands.append([])
-        at = 0.0
-        while at < end - 1e-9:
-            length = min(step * int(rng.integers(1, longest)), end - at)
-            hands[-1].append((at, length, int(rng.integers(low, high))))
-            at += length
-    key = ("C", "Am", None)[rng.integers(3)]
-    return piece_of(*hands, metre=metre, tempos=((0, float(rng.integers(50, 180))),), key=key)
 
 
 def random_bars(rng, metres):

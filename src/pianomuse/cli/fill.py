@@ -40,6 +40,8 @@ def fill(
     range: o.Range = None,
     notes_per_bar: o.NotesPerBar = None,
     voices: o.Voices = None,
+    keep: o.KeepOption = None,
+    keep_from: o.KeepFrom = None,
     model: o.Model = None,
     style: o.Style = None,
     style_strength: o.StyleStrength = 1.0,
@@ -82,5 +84,7 @@ def fill(
         range=range,
         notes_per_bar=notes_per_bar,
         voices=voices,
+        keep=keep.value if keep else None,
+        keep_from=keep_from,
     )
     deliver(ideas, midi, out, audio=audio, as_json=as_json, started=started)

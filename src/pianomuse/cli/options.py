@@ -40,6 +40,13 @@ class Chromatic(StrEnum):
     PASSING = "passing"
 
 
+class Keep(StrEnum):
+    """What is kept of the composer's bars."""
+
+    RHYTHM = "rhythm"
+    PITCHES = "pitches"
+
+
 class YesNo(StrEnum):
     """A plain answer."""
 
@@ -202,6 +209,21 @@ Voices = Annotated[
         metavar="N[-N]",
         help="How many notes sound at once when one is struck: 1, 2-4.",
         rich_help_panel=_LIMITS,
+    ),
+]
+KeepOption = Annotated[
+    Keep | None,
+    typer.Option(
+        "--keep",
+        help="Keep the rhythm, or the pitches, of the bars written over; where nothing is, of those before.",
+        show_default=False,
+        rich_help_panel=_LIMITS,
+    ),
+]
+KeepFrom = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-from", metavar="BAR", help="Keep those of this bar and the next ones.", rich_help_panel=_LIMITS
     ),
 ]
 Model = Annotated[

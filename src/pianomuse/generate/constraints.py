@@ -23,6 +23,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pianomuse.generate.kept_pitches import KeptPitches
+from pianomuse.generate.kept_rhythm import KeptRhythm
 from pianomuse.generate.progress import Progress
 from pianomuse.generate.rules import Rules
 from pianomuse.tokens.grammar import Place
@@ -38,6 +40,14 @@ class IdeaNote(NamedTuple):
     duration: int
     pitch: int
     velocity: int
+
+
+def progress_of(rules: Rules) -> Progress | KeptRhythm | KeptPitches:
+    """Return what follows the notes of an idea of a plan."""
+    kept = rules.plan.kept
+    if kept is None:
+        return Progress(rules)
+    return KeptRhythm(rules) if kept.what == "rhythm" else KeptPitches(rules)
 
 
 class IdeaConstraints:
@@ -62,7 +72,7 @@ class IdeaConstraints:
         self._n_tokens_in_bar = 0
         self._pitch = self._velocity = 0
         self._refused: list[int] = []
-        self._progress = Progress(rules)
+        self._progress = progress_of(rules)
         self._given = True
         for token in plan.first_bar:
             self.accept(token)
@@ -70,7 +80,7 @@ class IdeaConstraints:
         self._given = False
         if plan.first_bar:
             self._progress.move_to(self._progress.position)  # nothing has been struck by the idea
-        self._n_given = len(self._progress.keyboard.hands())
+        self._n_given = len(self._progress.hands())
         self._n_tokens_in_bar = 0
 
     def allowed(self) -> NDArray[np.bool_]:
@@ -140,7 +150,7 @@ class IdeaConstraints:
 
     def hands(self) -> tuple[str, ...]:
         """Return the hand that can play each note, ``left`` or ``right``; empty where hands are no limit."""
-        return tuple(("left", "right")[which] for which in self._progress.keyboard.hands()[self._n_given :])
+        return tuple(("left", "right")[which] for which in self._progress.hands()[self._n_given :])
 
     def _mask(self) -> NDArray[np.bool_]:
         rules, kind = self.rules, self.place.kind
@@ -201,7 +211,7 @@ class IdeaConstraints:
         """Return the positions of this bar, after the current one, at which something can happen."""
         places = self.rules.places[self.bar_index]
         later = places[int(np.searchsorted(places, self.place.position, side="right")) :]
-        return later if self._has_other_events() else self._progress.places(later)
+        return self._progress.places(later, has_other_events=self._has_other_events())
 
     def _can_release(self) -> bool:
         """Tell whether the release position of the last bar is still ahead; it is no earlier than the caret."""

@@ -12,7 +12,7 @@ from pianomuse.generate.decode import DecodedIdea
 from pianomuse.generate.describe import describe_idea
 from pianomuse.generate.feel import give_dynamics, give_timing, measure_dynamics, measure_timing
 from pianomuse.generate.ideas import Candidate
-from pianomuse.generate.join import Ruler, join_pedal, keep_clear, pedal_channels, place_notes
+from pianomuse.generate.join import Ruler, join_pedal, keep_clear, keep_rhythm, pedal_channels, place_notes
 from pianomuse.generate.tracks import assign_tracks
 from pianomuse.midi.additions import NewNote, NewPedal
 from pianomuse.midi.idea import idea_file
@@ -41,6 +41,8 @@ class Finisher:
         written = give_dynamics(place_notes(idea.notes, self.ruler), self._dynamics)
         rng = np.random.default_rng([scene.order.seed, number, _TIMING_STREAM])
         played = give_timing(written, self._timing, rng) if self._timing is not None else written
+        if plan.kept is not None and plan.kept.what == "rhythm":
+            played = keep_rhythm(written, plan.kept, caret)
         music = keep_clear(played, piece, caret)
         pedals = tuple(join_pedal(idea.ids.tolist(), music, plan, self.ruler, piece, caret, self._channels))
         tracks = assign_tracks(music, piece, caret, scene.routing)

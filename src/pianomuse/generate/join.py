@@ -10,6 +10,7 @@ import numpy as np
 
 from pianomuse.generate.caret import Caret, onsets_and_ends
 from pianomuse.generate.constraints import IdeaNote
+from pianomuse.generate.kept import Kept
 from pianomuse.generate.plan import Plan
 from pianomuse.midi.events import parse
 from pianomuse.midi.parts import PIANO_ROLES, is_piano_pedal
@@ -77,6 +78,15 @@ def place_notes(notes: Iterable[IdeaNote], ruler: Ruler) -> list[PlacedNote]:
         for note in notes
     ]
     return sorted(placed, key=lambda note: (note.units, note.pitch))
+
+
+def keep_rhythm(notes: Sequence[PlacedNote], kept: Kept, caret: Caret) -> list[PlacedNote]:
+    """Return the notes of an idea that keeps a rhythm at the ticks of that rhythm, exactly."""
+    lines = caret.bar_lines
+    return [
+        replace(note, tick=lines[old.bar] + old.tick, end_tick=lines[old.bar] + old.tick + old.duration_ticks)
+        for note, old in zip(notes, kept.notes, strict=False)  # an idea may not be finished
+    ]
 
 
 def keep_clear(notes: Sequence[PlacedNote], piece: Piece, caret: Caret) -> list[PlacedNote]:

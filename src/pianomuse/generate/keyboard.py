@@ -52,6 +52,15 @@ class Keyboard:
         """Return how many keys are down at a time."""
         return int(np.count_nonzero(self._until > time))
 
+    def struck_since(self, time: int) -> NDArray[np.bool_]:
+        """Return which pitches were struck at a time or later: bool [128]."""
+        since: NDArray[np.bool_] = self._last_struck >= time
+        return since
+
+    def down_until(self, pitch: int) -> int:
+        """Return when a key comes up; long ago if it was never struck."""
+        return int(self._until[pitch])
+
     def free_from(self) -> int:
         """Return from when on all keys are up and the last one can be struck again; all ends must be known."""
         return max(int(self._until.max()), self._last_time + self.repetition_units)

@@ -65,6 +65,10 @@ class Options(TypedDict, total=False):
     """How many notes are struck in a bar, such as ``4-8``."""
     voices: str | int | None
     """How many notes sound at once, such as ``1-3``."""
+    keep: Literal["rhythm", "pitches"] | None
+    """What is kept of the bars that are written over or, where nothing is, of those before."""
+    keep_from: int | None
+    """The bar, from 1, from which on it is kept."""
 
 
 def order_of(options: Options, *, is_fill: bool, note: str = "", first_downbeat_ticks: int | None = None) -> Order:
@@ -152,4 +156,6 @@ def asked_of(options: Options) -> Asked:
         range=options.get("range"),
         notes_per_bar=options.get("notes_per_bar"),
         voices=options.get("voices"),
+        keep=options.get("keep"),
+        keep_from=options.get("keep_from"),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pianomuse.errors import RequestError
 from pianomuse.generate.bar_limits import BarLimits
 from pianomuse.generate.grid import Grid
+from pianomuse.generate.kept import Kept
 from pianomuse.tokens.quantise import bar_length
 from pianomuse.tokens.vocabulary import MAX_BARS_TO_WRITE, METRES, PITCH_RANGE, Vocabulary
 
@@ -86,6 +87,7 @@ class Plan:
         pedal_down: the pedal is down at the bar line of the first new bar.
         limits: what holds for every note.
         bars: what holds in each bar; empty: in all of them the range and the voices of ``limits``.
+        kept: the composer's notes whose rhythm or pitches are kept; None keeps neither.
 
     """
 
@@ -97,6 +99,7 @@ class Plan:
     pedal_down: bool = False
     limits: Limits = field(default_factory=Limits)
     bars: tuple[BarLimits, ...] = ()
+    kept: Kept | None = None
 
     def __post_init__(self) -> None:
         """Refuse plans the tokens cannot say."""

@@ -8,8 +8,11 @@ from itertools import combinations
 
 from pianomuse.errors import RequestError
 from pianomuse.generate.asked import Asked
+from pianomuse.generate.constraints import progress_of
+from pianomuse.generate.kept import Kept
 from pianomuse.generate.lookahead import Lookahead, Stand
 from pianomuse.generate.plan import Plan
+from pianomuse.generate.progress import Progress
 from pianomuse.generate.rules import Rules
 
 _FIELDS = {
@@ -68,6 +71,10 @@ def only(asked: Asked, names: Iterable[str]) -> Asked:
 def impossible_bar(plan: Plan) -> int | None:
     """Return the first bar that cannot be given what it owes, or can have no note at all; None if there is none."""
     rules = Rules(plan)
+    progress = progress_of(rules)
+    if plan.kept is not None and not isinstance(progress, Progress):
+        bars = (_wrong_number(plan, plan.kept), _wrong_voices(plan, plan.kept), progress.bar_in_the_way())
+        return min((bar for bar in bars if bar is not None), default=None)
     lookahead = Lookahead(rules)
     for bar in range(plan.n_bars):
         keyboard = rules.new_keyboard()
@@ -81,6 +88,31 @@ def impossible_bar(plan: Plan) -> int | None:
             return bar
         if not lookahead.can_write(keyboard, Stand(bar, -1, -1, -1, 0), 0):
             return bar
+    return None
+
+
+def _wrong_number(plan: Plan, kept: Kept) -> int | None:
+    """Return the first bar that has not as many notes as are asked; what is kept says how many there are."""
+    for index, bar in enumerate(plan.bars):
+        n_notes = sum(note.bar == index for note in kept.notes)
+        if n_notes < bar.min_notes or (bar.max_notes is not None and n_notes > bar.max_notes):
+            return index
+    return None
+
+
+def _wrong_voices(plan: Plan, kept: Kept) -> int | None:
+    """Return the first bar in which not as many notes sound at once as are asked."""
+    starts = plan.bar_starts
+    for strike in kept.strikes() if plan.bars else ():
+        bar = plan.bars[strike[0].bar]
+        n_notes = len(strike)
+        if kept.what == "rhythm":
+            time = starts[strike[0].bar] + strike[0].position
+            spans = [(starts[note.bar] + note.position, note.duration) for note in kept.notes]
+            n_notes = sum(onset <= time < onset + length for onset, length in spans)
+            n_notes += sum(note.end_units > time for note in plan.ringing)
+        if n_notes < bar.min_voices or (bar.max_voices is not None and n_notes > bar.max_voices):
+            return strike[0].bar
     return None
 
 

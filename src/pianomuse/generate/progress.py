@@ -109,8 +109,14 @@ class Progress:
             wanted = wanted | steps
         return self.keyboard.strikeable(time) & wanted
 
-    def places(self, places: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return those of some later places of this bar at which a note may be struck, as far as a look tells."""
+    def hands(self) -> list[int]:
+        """Return the hand of every note struck so far, 0 left, 1 right; empty where hands are no limit."""
+        return self.keyboard.hands()
+
+    def places(self, places: NDArray[np.intp], *, has_other_events: bool) -> NDArray[np.intp]:
+        """Return those of some later places of this bar at which something may be written, as far as a look tells."""
+        if has_other_events:
+            return places
         if self._has_all_notes():
             return places[:0]
         return places[self._first_strikeable(places) :] if self.rules.tones.is_even(self.bar) else places

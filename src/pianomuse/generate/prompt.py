@@ -14,6 +14,7 @@ from pianomuse.generate.caret import Caret, onsets_and_ends
 from pianomuse.generate.grid import Grid, grid_of
 from pianomuse.generate.harmony import SCALES
 from pianomuse.generate.heard import TEXTURE_BARS, Heard, both_sides, listen, most_voices
+from pianomuse.generate.kept import find_kept
 from pianomuse.generate.key import HeardKey
 from pianomuse.generate.plan import Limits, Plan, RingingNote
 from pianomuse.generate.possible import require_possible
@@ -122,9 +123,12 @@ def write_request(
     lines = lines + 1 + len(before.head)
     limits = _limits(models, heard, tempo, is_played=reader.is_played)
 
+    kept = find_kept(piece, caret, asked, spoken_metres(caret), tempo.bpm)
+
     def plan_of(asked: Asked) -> Plan:
         bars = _bars(asked, caret, limits, key) if asked.said else ()
-        return _plan(piece, tokenizer, caret, whole, half_bar, limits, bars)
+        plan = _plan(piece, tokenizer, caret, whole, half_bar, limits)
+        return replace(plan, bars=bars, kept=kept if asked.keep else None)
 
     plan = require_possible(asked, plan_of, caret.bar_index + 1)
     return Request(np.concatenate([ids, half_bar]), lines, plan, heard, before, suffix)
@@ -137,7 +141,6 @@ def _plan(
     whole: NDArray[np.int32],
     half_bar: NDArray[np.int32],
     limits: Limits,
-    bars: tuple[BarLimits, ...],
 ) -> Plan:
     return Plan(
         vocabulary=tokenizer.vocabulary,
@@ -147,12 +150,13 @@ def _plan(
         ringing=_ringing(piece, caret),
         pedal_down=_is_pedal_down(whole, tokenizer),
         limits=limits,
-        bars=bars,
     )
 
 
 def _bars(asked: Asked, caret: Caret, limits: Limits, key: HeardKey) -> tuple[BarLimits, ...]:
     usual = BarLimits(lowest=limits.lowest_pitch, highest=limits.highest_pitch, max_voices=limits.max_voices)
+    if asked.keep:  # what is kept has its own voices and, if it is the pitches, its own range
+        usual = replace(BarLimits() if asked.keep == "pitches" else usual, max_voices=None)
     steps = SCALES["minor" if key.is_minor else "major"]
     written = None if key.is_guess else frozenset((key.tonic + step) % 12 for step in steps)
     return bars_of(asked, caret.metres, usual, finishes_bar=caret.finishes_bar, written_key=written)

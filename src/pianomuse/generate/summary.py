@@ -66,6 +66,10 @@ def notices(piece: Piece, composition: Composition, order: Order) -> list[str]:
         sentences.append("Note on numbers: bar 1 is the pickup (bar 0 in a score).")
     if composition.scene.routing.sentence:
         sentences.append(f"{composition.scene.routing.sentence}.")
+    kept = composition.scene.request.plan.kept
+    if kept is not None:
+        bars = list(dict.fromkeys(kept.bars))
+        sentences.append(f"Kept: the {kept.what} of {bar_span(bars[0], bars[-1])}.")
     caret = composition.scene.caret
     sentences += _about_the_place(piece, caret, order)
     sentences += _about_the_tempo(piece, composition, order)

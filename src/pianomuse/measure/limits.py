@@ -11,34 +11,25 @@ and only the two files are looked at, the composer's and the one with the new ba
   too few or too many strikes of keys; in a bar that was finished the composer's own count, and too few are none.
 - voices: every new strike at which too few or too many keys are down; every bar line that new notes cross into a bar
   that may have fewer.
-- keep rhythm: every onset and duration that is missing or too much. keep pitches: every bar whose strikes are others.
+- keep rhythm: every onset and duration that is missing or too much (a key that two
+  tracks strike at once counts once). keep pitches: every bar whose strikes are others.
 - hand: every note of the other hand that is no longer there as it was.
 - metre, tempo: every change that was not in the composer's file. hands: every new strike that two hands cannot hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from symusic import Score
 
+from pianomuse.measure.limit_words import NO_CHORDS, bounds, chord, chord_at, pitch, tones
 from pianomuse.measure.playability import can_hold
 
 _QUARTER = 24
-_STEPS = {
-    "": "2212221", "major": "2212221", "natural minor": "2122122", "harmonic minor": "2122131",
-    "melodic minor": "2122221", "dorian": "2122212", "phrygian": "1222122", "lydian": "2221221",
-    "mixolydian": "2212212", "locrian": "1221222", "pentatonic": "22323", "minor pentatonic": "32232",
-    "blues": "321132", "whole tone": "222222", "m": "212211111", "minor": "212211111",
-}  # fmt: skip
-_CHORDS = {
-    "": "0 4 7", "m": "0 3 7", "7": "0 4 7 10", "maj7": "0 4 7 11", "m7": "0 3 7 10", "dim": "0 3 6", "aug": "0 4 8",
-    "m7b5": "0 3 6 10", "dim7": "0 3 6 9", "sus4": "0 5 7", "sus2": "0 2 7", "6": "0 4 7 9", "9": "0 2 4 7 10",
-}  # fmt: skip
-_NO_CHORDS = ("free", "NC", "N.C.")
-_LETTERS = "C D EF G A B"
 
 
 class Sound(NamedTuple):
@@ -57,12 +48,14 @@ class Bars:
         first: number of the first, from 1.
         last: number of the last.
         from_tick: nothing new is before it; later than the first bar line where a bar was finished.
+        kept: number of the composer's bar that each new bar keeps something of.
 
     """
 
     first: int
     last: int
     from_tick: int = 0
+    kept: tuple[int, ...] = ()
 
 
 def count_violations(original: bytes, result: bytes, bars: Bars, limits: Mapping[str, str]) -> dict[str, int]:
@@ -82,6 +75,10 @@ def count_violations(original: bytes, result: bytes, bars: Bars, limits: Mapping
         "tempo": len(set(_tempos(before)) ^ set(_tempos(after))),
         "hands": sum(not can_hold(sorted({s.pitch for s in music.down(tick)})) for tick in music.strikes),
     }
+    if bars.kept:
+        was = _Music(before, bars)
+        is_rhythm = limits.get("keep") == "rhythm"
+        found["keep"] = _other_rhythm(was, music, bars) if is_rhythm else _other_pitches(was, music, bars)
     lists = {name: _list(text, bars) for name, text in limits.items()}
     if "key" in limits or "scale" in limits:
         found["key"] = _outside_key(music, lists, limits)
@@ -103,7 +100,7 @@ class _Music:
         self.quarter = score.ticks_per_quarter
         sounds = [Sound(n.time, n.time + n.duration, n.pitch) for track in score.tracks for n in track.notes]
         self.sounds = sorted(sounds, key=lambda sound: (sound.start, sound.pitch))
-        self.lines, self.metres = _lines(score, bars.last)
+        self.lines, self.metres = _lines(score, max(bars.last, *bars.kept, 1))
         self.bars = bars
         begin, end = max(self.lines[bars.first - 1], bars.from_tick), self.lines[bars.last]
         self.new = [sound for sound in self.sounds if begin <= sound.start < end]
@@ -135,7 +132,7 @@ def _outside_key(music: _Music, lists: Mapping[str, list[str]], limits: Mapping[
     for sound in music.new:
         bar, position = music.place(sound.start)
         tones = _scale_of(bar, lists)
-        has_chords = "chords" in lists and lists["chords"][bar] not in _NO_CHORDS
+        has_chords = "chords" in lists and lists["chords"][bar] not in NO_CHORDS
         if tones is not None and sound.pitch % 12 not in tones and not has_chords:
             is_weak = position % music.beat(bar) != 0
             n_wrong += not (is_weak and "chromatic" in limits and _is_beside(music, sound))
@@ -156,10 +153,10 @@ def _against_chords(music: _Music, lists: Mapping[str, list[str]], limits: Mappi
             continue
         bar, position = music.place(sound.start)
         text = lists["chords"][bar]
-        if text in _NO_CHORDS:
+        if text in NO_CHORDS:
             continue
-        number, symbol = _chord_at(text.split(), position // music.beat(bar), music.n_beats(bar))
-        tones, bass = _chord(symbol)
+        number, symbol = chord_at(text.split(), position // music.beat(bar), music.n_beats(bar))
+        tones, bass = chord(symbol)
         is_new = sound in music.new
         if sound.pitch < 60 and (bar, number) not in begun:
             begun.add((bar, number))
@@ -180,7 +177,7 @@ def _outside_range(music: _Music, texts: list[str]) -> int:
         text = texts[music.place(sound.start)[0]]
         if text != "free":
             low, high = text.split("-")
-            n_wrong += not (_pitch(low) if low else 21) <= sound.pitch <= (_pitch(high) if high else 108)
+            n_wrong += not (pitch(low) if low else 21) <= sound.pitch <= (pitch(high) if high else 108)
     return n_wrong
 
 
@@ -189,7 +186,7 @@ def _wrong_number(music: _Music, texts: list[str]) -> int:
     for index in range(music.bars.last - music.bars.first + 1):
         begin, end = music.lines[music.bars.first - 1 + index : music.bars.first + 1 + index]
         n_notes = sum(begin <= sound.start < end for sound in music.sounds)
-        least, most = _bounds(texts[index])
+        least, most = bounds(texts[index])
         n_new = sum(begin <= sound.start < end for sound in music.new)
         n_wrong += (n_new > 0 and n_notes > most) or (n_notes < least and begin >= music.bars.from_tick)
     return n_wrong
@@ -198,13 +195,48 @@ def _wrong_number(music: _Music, texts: list[str]) -> int:
 def _wrong_voices(music: _Music, texts: list[str]) -> int:
     n_wrong = 0
     for tick in music.strikes:
-        least, most = _bounds(texts[music.place(tick)[0]])
+        least, most = bounds(texts[music.place(tick)[0]])
         n_wrong += not least <= len(music.down(tick)) <= most
     for index in range(1, music.bars.last - music.bars.first + 1):
         line = music.lines[music.bars.first - 1 + index]
         held = [sound for sound in music.new if sound.start < line < sound.end]
-        n_wrong += len(held) > _bounds(texts[index])[1]
+        n_wrong += len(held) > bounds(texts[index])[1]
     return n_wrong
+
+
+def _other_rhythm(was: _Music, music: _Music, bars: Bars) -> int:
+    n_wrong = 0
+    end = music.lines[bars.last]
+    for index, source in enumerate(bars.kept):
+        here, there = music.lines[bars.first - 1 + index], was.lines[source - 1]
+        since = max(bars.from_tick - here, 0)
+        old = _keys(s for s in was.sounds if there + since <= s.start < was.lines[source])
+        wanted = Counter((s.start - there, min(s.end - there, end - here) - (s.start - there)) for s in old)
+        new = [s for s in music.new if here <= s.start < music.lines[bars.first + index]]
+        written = Counter((s.start - here, s.end - s.start) for s in new)
+        n_wrong += ((wanted - written) + (written - wanted)).total()
+    return n_wrong
+
+
+def _keys(sounds: Iterable[Sound]) -> list[Sound]:
+    """Return every key struck once, as long as the longest of the notes on it."""
+    longest = {(sound.start, sound.pitch): sound for sound in sorted(sounds, key=lambda sound: sound.end)}
+    return list(longest.values())
+
+
+def _other_pitches(was: _Music, music: _Music, bars: Bars) -> int:
+    n_wrong = 0
+    for index, source in enumerate(bars.kept):
+        here, there = music.lines[bars.first - 1 + index], was.lines[source - 1]
+        since = max(bars.from_tick - here, 0)
+        old = [s for s in was.sounds if there + since <= s.start < was.lines[source]]
+        new = [s for s in music.new if here <= s.start < music.lines[bars.first + index]]
+        n_wrong += _chords_of(old) != _chords_of(new)
+    return n_wrong
+
+
+def _chords_of(sounds: list[Sound]) -> list[list[int]]:
+    return [sorted({s.pitch for s in sounds if s.start == tick}) for tick in sorted({s.start for s in sounds})]
 
 
 def _list(text: str, bars: Bars) -> list[str]:
@@ -221,55 +253,7 @@ def _list(text: str, bars: Bars) -> list[str]:
 
 def _scale_of(bar: int, lists: Mapping[str, list[str]]) -> set[int] | None:
     texts = [lists[name][bar] for name in ("key", "scale") if name in lists and lists[name][bar] != "free"]
-    return set.intersection(*map(_tones, texts)) if texts else None
-
-
-def _tones(text: str) -> set[int]:
-    words = text.split()
-    if len(words) > 1 and all(word[0] in "ABCDEFG" and set(word[1:]) <= set("#b") for word in words):
-        return {_class(word) for word in words}
-    head = text[: 1 + len(text[1:]) - len(text[1:].lstrip("#b"))]
-    tonic, tones = _class(head), set()
-    for step in _STEPS[text[len(head) :].strip()]:
-        tones.add(tonic % 12)
-        tonic += int(step)
-    return tones
-
-
-def _chord_at(symbols: list[str], beat: int, n_beats: int) -> tuple[int, str]:
-    """Return which chord of a bar stands on a beat: its number and its symbol."""
-    each, more = divmod(n_beats, len(symbols))
-    by_beat = [index for index in range(len(symbols)) for _ in range(each + (index < more))]
-    number = by_beat[beat]
-    while symbols[number] == ".":
-        number -= 1
-    return number, symbols[number]
-
-
-def _chord(symbol: str) -> tuple[set[int], int]:
-    upper, _, lower = symbol.partition("/")
-    head = upper[:2] if upper[1:2] in ("#", "b") else upper[:1]
-    root = _class(head)
-    bass = _class(lower) if lower else root
-    return {(root + int(step)) % 12 for step in _CHORDS[upper[len(head) :]].split()} | {bass}, bass
-
-
-def _class(name: str) -> int:
-    return (_LETTERS.index(name[0]) + name.count("#") - name.count("b")) % 12
-
-
-def _pitch(name: str) -> int:
-    if name.strip().isdigit():
-        return int(name)
-    letter, octave = name.strip()[:-1], int(name.strip()[-1])
-    return _LETTERS.index(letter[0]) + letter.count("#") - letter.count("b") + 12 * (octave + 1)
-
-
-def _bounds(text: str) -> tuple[int, float]:
-    if text == "free":
-        return 0, float("inf")
-    low, dash, high = text.partition("-")
-    return int(low), int(high) if high.strip() else float("inf") if dash else int(low)
+    return set.intersection(*map(tones, texts)) if texts else None
 
 
 def _lines(score: Score, n_bars: int) -> tuple[list[int], list[tuple[int, int]]]:
