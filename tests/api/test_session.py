@@ -202,7 +202,8 @@ def test_another_thread_can_close_a_stream(muse: Muse, real: Real) -> None:
 def test_an_edit_reads_from_the_edited_bar_to_the_caret_only(counting: Muse, long_piece: Path, tmp_path: Path) -> None:
     engine = counting.engine
     session = counting.session(long_piece, reads_ahead=False, budget_mb=512)
-    list(session.stream(at_bar=120, bars=1, candidates=1, seed=1, whole_piece=True))
+    assert next(session.stream(at_bar=120, bars=1, candidates=1, seed=1)).is_whole  # nobody else would read it
+    list(session.stream(at_bar=120, bars=1, candidates=1, seed=1))
     lines, ids = session._reader.whole.lines, session._reader.whole.bars
     engine.n_read = 0
     list(session.stream(at_bar=120, bars=1, candidates=1, seed=2))
@@ -286,7 +287,9 @@ def test_while_a_long_piece_is_read_ideas_come_from_the_bars_around_the_caret(mu
     first = next(stream)
     assert not first.is_whole
     assert 1 < first.from_bar <= first.to_bar == 150
-    list(stream)
+    near = candidates(stream)
+    again = muse.complete(long_piece, at_bar=150, bars=1, candidates=1, seed=1, context_bars=151 - first.from_bar)
+    assert near[1].with_completion == again[0].with_completion
     n_near = session.n_tokens_read
     assert n_near <= READ_AT_ONCE_TOKENS + 16
     assert session.progress < 1

@@ -13,6 +13,7 @@ from __future__ import annotations
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from threading import RLock
 from typing import Any, Unpack
 
 import numpy as np
@@ -51,7 +52,7 @@ class Session:
         piece: the composer's file.
         first_downbeat_ticks: as `piece` was read with.
         budget_mb: mebibytes for what is remembered of the piece.
-        reads_ahead: read the piece in the background.
+        reads_ahead: read the piece in the background; otherwise a request waits until all before it has been read.
         origin: what writes.
         ranker: puts ideas in order.
 
@@ -79,6 +80,7 @@ class Session:
         """Tokens read to answer requests, in the background not counted."""
         self._first_downbeat_ticks = first_downbeat_ticks
         self._reader = SideReader(piece, tokenizer)
+        self._lock = RLock()  # piece and reader change together
         self._turns = Turns()
         self._ahead = ReadAhead(self.cache, self._turns)
         self._reads_ahead = reads_ahead and self.cache.budget_bytes > 0
@@ -101,7 +103,8 @@ class Session:
         return self._ahead.wait(timeout_s)
 
     def close(self) -> None:
-        """Stop reading in the background."""
+        """Stop reading in the background, for good."""
+        self._reads_ahead = False
         self._stop()
 
     def edit(self, source: Source) -> int | None:
@@ -119,10 +122,12 @@ class Session:
         """
         piece = read_piece(source, self._first_downbeat_ticks)
         reader = SideReader(piece, self.tokenizer)
-        bar = _first_difference(self._reader.whole, reader.whole)
-        self.piece, self._reader = piece, reader
-        if bar is not None:
-            self._read_ahead(max(self._last_bar_index, bar))
+        now = reader.whole
+        with self._lock:
+            bar = _first_difference(self._reader.whole, now)
+            self.piece, self._reader = piece, reader
+            if bar is not None:
+                self._read_ahead(max(self._last_bar_index, bar))
         return bar
 
     def stream(
@@ -152,17 +157,20 @@ class Session:
             PianoMuseError: something that cannot be done; one sentence says what.
 
         """
-        if after is not None:
-            caret = caret_at(self.piece, after.front_tick, bars=bars, insert=after.is_inserted)
-            return self.ask(caret, self._order(options, is_fill=False), whole_piece=whole_piece)
+        order = self._order(options, is_fill=False)
         pushes = at_bar == 0 if insert is None else insert
-        caret = find_caret(self.piece, at_bar=at_bar, bars=bars, finish_bar=finish_bar, insert=pushes)
-        return self.ask(caret, self._order(options, is_fill=False), whole_piece=whole_piece)
+        with self._lock:
+            if after is not None:
+                caret = caret_at(self.piece, after.front_tick, bars=bars, insert=after.is_inserted)
+            else:
+                caret = find_caret(self.piece, at_bar=at_bar, bars=bars, finish_bar=finish_bar, insert=pushes)
+            return self.ask(caret, order, whole_piece=whole_piece)
 
     def fill(self, from_bar: int, to_bar: int, *, whole_piece: bool = False, **options: Unpack[Options]) -> Stream:
         """Write bars from_bar … to_bar, both included, from what stands on both sides; see `stream`."""
-        caret = span_caret(self.piece, from_bar, to_bar)
-        return self.ask(caret, self._order(options, is_fill=True), whole_piece=whole_piece)
+        order = self._order(options, is_fill=True)
+        with self._lock:
+            return self.ask(span_caret(self.piece, from_bar, to_bar), order, whole_piece=whole_piece)
 
     def ghost(self, stream: Stream, idea: int) -> Ghost:
         """Return an idea of a stream of this session, to take it in part."""
@@ -172,7 +180,7 @@ class Session:
         """Return the stream of ideas for a caret and an order."""
         scene = set_scene(self.piece, self.tokenizer, caret, order, self._reader)
         self._last_bar_index = caret.bar_index
-        is_whole = whole_piece or self._n_unread(scene.request) <= READ_AT_ONCE_TOKENS
+        is_whole = whole_piece or not self._reads_ahead or self._n_unread(scene.request) <= READ_AT_ONCE_TOKENS
         if not is_whole:
             near = _bars_within(scene.request, READ_AT_ONCE_TOKENS)
             scene = set_scene(self.piece, self.tokenizer, caret, replace(order, context_bars=near), self._reader)
