@@ -29,6 +29,12 @@ def test_the_session_script_runs(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert words in said
 
 
+def test_the_harmonise_script_runs(tmp_path: Path) -> None:
+    script = runpy.run_path(str(EXAMPLES / "harmonise.py"))
+    for path in script["main"](["--out", str(tmp_path)]):
+        assert len(read_midi(path).score.tracks[0].notes) > len(read("right-hand").score.tracks[0].notes)
+
+
 def in_quarters(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
     notes = piece.score.tracks[0].notes.numpy()
     onsets = notes["time"] / piece.grid.ticks_per_quarter

@@ -7,7 +7,7 @@
         print(idea.number, idea.reason)
         idea.save(f"idea-{idea.number}.mid")
 
-Every interface goes through here.
+Every interface goes through here; that is why the module is longer than most.
 """
 
 from __future__ import annotations
@@ -143,6 +143,34 @@ class Muse:
         """
         return self._ideas(
             piece, lambda session, others: session.fill(from_bar, to_bar, whole_piece=True, **others), options
+        )
+
+    def harmonise(
+        self,
+        piece: Source,
+        from_bar: int | None = None,
+        to_bar: int | None = None,
+        *,
+        hand: Literal["left", "right"] | None = None,
+        **options: Unpack[Options],
+    ) -> Ideas:
+        """Write the hand that is missing in bars from_bar … to_bar, by default all; what stands there stays.
+
+        Args:
+            piece: a MIDI file: its path, its bytes, or what `read_midi` returned.
+            from_bar: first bar, from 1.
+            to_bar: last bar.
+            hand: the hand to write; None: the one that does not play there.
+            **options: see `Options`.
+
+        Raises:
+            PianoMuseError: a file that cannot be read, or something that cannot be done; one sentence says what.
+
+        """
+        return self._ideas(
+            piece,
+            lambda session, others: session.harmonise(from_bar, to_bar, hand=hand, whole_piece=True, **others),
+            options,
         )
 
     def session(

@@ -1,4 +1,4 @@
-"""The options of `complete` and `fill`."""
+"""The options of the commands that write ideas."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ class Feel(StrEnum):
 
     PLAYED = "played"
     STRAIGHT = "straight"
+
+
+class HandName(StrEnum):
+    """One of two."""
+
+    LEFT = "left"
+    RIGHT = "right"
 
 
 class Chromatic(StrEnum):

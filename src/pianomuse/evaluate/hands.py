@@ -1,6 +1,6 @@
 """One hand under or over the other: the request as training lays it out, decoded within the hand's limits.
 
-Composing has no verb for it yet, so this is the shortest honest way: all bars before with both hands, the given hand's
+The request is that of `harmonise`, whatever else stands in the bars: all bars before with both hands, the given hand's
 bars, then the wanted hand by the grammar, playable by one hand, on the grid and, where there is only one, in the
 loudness of its last bars. No dynamics are given back and no pedal is written.
 """

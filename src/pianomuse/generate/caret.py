@@ -137,6 +137,11 @@ def span_caret(piece: Piece, from_bar: int, to_bar: int) -> Caret:
     return _replacing(piece.grid, piece.grid.start_of(from_bar - 1), from_bar - 1, to_bar - from_bar + 1)
 
 
+def behind(caret: Caret, piece: Piece) -> Caret:
+    """Return the caret right behind another one's bars, for one bar."""
+    return _over_bars(piece.grid, caret.end_tick, caret.bar_index + caret.n_bars, 1)
+
+
 def music_end(piece: Piece) -> int:
     """Return where the composer's music stops, rounded up to the next beat, in ticks.
 

@@ -16,6 +16,7 @@ from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.side import SideReader
 from pianomuse.generate.tempo import IdeaTempo, idea_tempo
 from pianomuse.generate.tracks import Routing, choose_tracks
+from pianomuse.generate.under import write_hand_request
 from pianomuse.midi.read import Piece
 from pianomuse.tokens.tokenizer import PianoTokenizer
 
@@ -34,6 +35,7 @@ class Order:
         seed: 0 or more; idea k of a seed is the same whatever `n_ideas` is.
         sampling: how boldly tokens are drawn.
         is_fill: hear the bars behind the new ones too.
+        adds_hand: the notes there stay, and this hand is added, ``left``, ``right`` or `under.MISSING`; empty: none.
         keep_ritardando: go on in the tempo a ritardando ends in.
         tracks: numbers or names of the tracks that receive new notes; empty chooses.
         has_feel: give new notes the lateness and legato of the context.
@@ -48,6 +50,7 @@ class Order:
     seed: int = 0
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     is_fill: bool = False
+    adds_hand: str = ""
     keep_ritardando: bool = False
     tracks: tuple[str, ...] = ()
     has_feel: bool = True
@@ -92,6 +95,13 @@ class Scene:
         """What the model is asked; of several characters the first."""
         return self.requests[0]
 
+    @property
+    def hands(self) -> str:
+        """Who plays where the ideas are; empty where nothing was heard."""
+        if self.request.plan.given is not None:
+            return "two hands"
+        return self.request.heard.hands if self.request.heard is not None else ""
+
 
 @dataclass(frozen=True)
 class Composition:
@@ -111,7 +121,7 @@ def is_little(request: Request) -> bool:
     """Tell whether little was heard: fewer than two bars with notes, or a single note."""
     notes = request.before.notes
     is_short = len(np.unique(notes.bar_index)) < _LITTLE_BARS or len(notes.onset) <= _LITTLE_NOTES
-    return is_short and request.after is None
+    return is_short and request.after is None and request.plan.given is None
 
 
 def set_scene(
@@ -132,11 +142,24 @@ def set_scene(
 
     """
     routing = choose_tracks(piece, caret, order.tracks)
-    tempo = idea_tempo(piece, caret, keep_ritardando=order.keep_ritardando)
-    key = told_key(order.asked) or heard_key(piece, caret.tick)
+    tempo = idea_tempo(piece, caret, keep_ritardando=order.keep_ritardando or bool(order.adds_hand))
+    key = told_key(order.asked) or heard_key(piece, caret.end_tick if order.adds_hand else caret.tick)
     reader = reader or SideReader(piece, tokenizer)
 
     def ask(density_shift: int) -> Request:
+        if order.adds_hand:
+            near = order.context_bars
+            return write_hand_request(
+                piece,
+                tokenizer,
+                caret,
+                tempo,
+                key,
+                order.adds_hand,
+                context_bars=near,
+                reader=reader,
+                asked=order.asked,
+            )
         return write_request(
             piece,
             tokenizer,

@@ -150,7 +150,9 @@ class IdeaConstraints:
 
     def hands(self) -> tuple[str, ...]:
         """Return the hand that can play each note, ``left`` or ``right``; empty where hands are no limit."""
-        return tuple(("left", "right")[which] for which in self._progress.hands()[self._n_given :])
+        own = self._progress.hands()[self._n_given :]
+        given = self.rules.plan.given
+        return tuple(given.hand if given is not None else ("left", "right")[which] for which in own)
 
     def _mask(self) -> NDArray[np.bool_]:
         rules, kind = self.rules, self.place.kind

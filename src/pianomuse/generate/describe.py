@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ _SAME_BAR = 0.9  # share of notes (F1) from which a bar repeats another
 _FEWEST_TO_REPEAT = 4
 _OCTAVE, _WIDER = 12, 5  # semitones; a leap is bold from more than both an octave and a fourth more than heard
 _FULLER, _SPARSER = 1.6, 0.55
+_MOSTLY, _NOW_AND_THEN = 0.7, 0.25  # share of strikes that are chords
+_STEP = 2  # semitones; lines mostly go by steps
 _CLOSE = 0.75  # cosine of pitch classes and of rhythm from which an idea stays close
 _FOREIGN_SHARE, _MORE_FOREIGN = 0.25, 0.1
 _MAJOR_SCALE, _MINOR_SCALE = {0, 2, 4, 5, 7, 9, 11}, {0, 2, 3, 5, 7, 8, 9, 10, 11}
@@ -70,6 +73,30 @@ def describe_idea(notes: Sequence[PlacedNote], plan: Plan, caret: Caret, before:
         reason=_reason(notes, plan, caret, before, key),
         range=f"{key.pitch_name(min(pitches))}–{key.pitch_name(max(pitches))}",
         ending=_ending(notes, key),
+    )
+
+
+def describe_hand(notes: Sequence[PlacedNote], given: Sequence[PlacedNote], key: HeardKey) -> Description:
+    """Describe one hand that was written under or over given notes; it ends together with them."""
+    if not notes:
+        return Description("rests", "no notes", "ends on a rest")
+    pitches = [note.pitch for note in notes]
+    strikes: dict[int, list[int]] = {}
+    for note in notes:
+        strikes.setdefault(note.units, []).append(note.pitch)
+    n_chords = sum(len(struck) > 1 for struck in strikes.values())
+    lowest = [min(struck) for struck in strikes.values()]
+    steps = [abs(b - a) for a, b in pairwise(lowest)]
+    if n_chords >= _MOSTLY * len(strikes):
+        reason = "chords"
+    elif n_chords >= _NOW_AND_THEN * len(strikes):
+        reason = "bass and chords"
+    else:
+        reason = "broken chords" if steps and float(np.median(steps)) > _STEP else "a line"
+    return Description(
+        reason=reason,
+        range=f"{key.pitch_name(min(pitches))}–{key.pitch_name(max(pitches))}",
+        ending=_ending([*notes, *given], key),
     )
 
 

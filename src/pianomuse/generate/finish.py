@@ -7,12 +7,23 @@ from functools import partial
 
 import numpy as np
 
+from pianomuse.generate.caret import behind
 from pianomuse.generate.compose import Scene
 from pianomuse.generate.decode import DecodedIdea
-from pianomuse.generate.describe import describe_idea
+from pianomuse.generate.describe import describe_hand, describe_idea
 from pianomuse.generate.feel import give_dynamics, give_timing, measure_dynamics, measure_timing
 from pianomuse.generate.ideas import Candidate
-from pianomuse.generate.join import Ruler, join_pedal, keep_clear, keep_rhythm, pedal_channels, place_notes
+from pianomuse.generate.join import (
+    PlacedNote,
+    Ruler,
+    given_notes,
+    join_pedal,
+    keep_clear,
+    keep_off_given,
+    keep_rhythm,
+    pedal_channels,
+    place_notes,
+)
 from pianomuse.generate.tracks import assign_tracks
 from pianomuse.midi.additions import NewNote, NewPedal
 from pianomuse.midi.idea import idea_file
@@ -30,8 +41,12 @@ class Finisher:
         self.scene = scene
         piece, caret, request = scene.piece, scene.caret, scene.request
         self.ruler = Ruler(caret, request.plan, piece.grid.ticks_per_quarter)
-        self._dynamics = measure_dynamics(piece, caret, both_sides=request.after is not None)
-        self._timing = measure_timing(piece, caret) if scene.order.has_feel else None
+        given = request.plan.given
+        heard_until = caret if given is None else behind(caret, piece)
+        self._dynamics = measure_dynamics(piece, heard_until, both_sides=request.after is not None)
+        if given is not None and self._dynamics is not None and self._dynamics.spread > 0:
+            self._dynamics = None  # the model has read how loud the given notes are, and balances against them
+        self._timing = measure_timing(piece, heard_until) if scene.order.has_feel else None
         self._channels = pedal_channels(piece, caret.tick)
 
     def __call__(self, idea: DecodedIdea, number: int) -> Candidate:
@@ -44,13 +59,20 @@ class Finisher:
         if plan.kept is not None and plan.kept.what == "rhythm":
             played = keep_rhythm(written, plan.kept, caret)
         music = keep_clear(played, piece, caret)
-        pedals = tuple(join_pedal(idea.ids.tolist(), music, plan, self.ruler, piece, caret, self._channels))
-        tracks = assign_tracks(music, piece, caret, scene.routing)
+        if plan.given is not None:
+            music = keep_off_given(music, piece, caret)
+        pedals = () if plan.given is not None else self._pedals(idea, music)
+        if plan.given is not None:
+            tracks = [scene.routing.of(plan.given.hand)] * len(music)
+        else:
+            tracks = assign_tracks(music, piece, caret, scene.routing)
         notes = tuple(
             NewNote(note.tick, note.end_tick - note.tick, note.pitch, note.velocity, track)
             for note, track in zip(music, tracks, strict=True)
         )
         words = describe_idea(music, plan, caret, scene.request.before, scene.key)
+        if plan.given is not None:
+            words = describe_hand(music, given_notes(piece, caret), scene.key)
         return Candidate(
             number=number,
             notes=notes,
@@ -64,13 +86,20 @@ class Finisher:
             write_with_completion=partial(self._whole, notes, pedals),
         )
 
+    def _pedals(self, idea: DecodedIdea, music: list[PlacedNote]) -> tuple[NewPedal, ...]:
+        scene, ids = self.scene, idea.ids.tolist()
+        return tuple(join_pedal(ids, music, scene.request.plan, self.ruler, scene.piece, scene.caret, self._channels))
+
     def _whole(self, notes: tuple[NewNote, ...], pedals: tuple[NewPedal, ...]) -> bytes:
         """Return the composer's file with the new bars."""
         piece, caret = self.scene.piece, self.scene.caret
         if caret.is_inserted:
             length = caret.end_tick - caret.tick
             return insert_span(piece, caret.tick, length, notes, pedals, tempo_mspq=self.written_mspq)
-        return replace_span(piece, caret.tick, caret.end_tick, notes, pedals, tempo_mspq=self.written_mspq)
+        given = self.scene.request.plan.given
+        stays = given.stays if given is not None else ()
+        tempo = self.written_mspq
+        return replace_span(piece, caret.tick, caret.end_tick, notes, pedals, tempo_mspq=tempo, stays=stays)
 
     def _alone(self, notes: tuple[NewNote, ...], pedals: tuple[NewPedal, ...], number: int) -> bytes:
         """Return the file of the new bars."""
@@ -101,6 +130,7 @@ class Finisher:
         parts = [
             f"PianoMuse idea {number}",
             f"seed {order.seed}",
+            f"{request.plan.given.hand} hand, " if request.plan.given is not None else "",
             f"bars {caret.bar_index + 1}-{caret.bar_index + caret.n_bars}",
             f"{'inserted, ' if caret.is_inserted else ''}heard {request.before.n_bars} bars before{behind}",
             f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, top-k {sampling.top_k}",

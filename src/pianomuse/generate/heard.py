@@ -87,7 +87,7 @@ def listen(
         n_notes=len(notes.onset),
         n_voices=voices,
         density=density_bin(len(texture.onset), quarters),
-        hands=_hands(alone, roles, tempo_bpm),
+        hands=who_plays(alone, roles, tempo_bpm),
         is_playable=count_unplayable(_rows(around), 2, tempo_bpm) <= _UNPLAYABLE_SHARE * len(around.onset),
         lowest=int(alone.pitch.min()),
         highest=int(alone.pitch.max()),
@@ -146,7 +146,7 @@ def _is_one_line(notes: TokenNotes) -> bool:
     return bool((end[:-1] > onset[1:]).sum() <= _ONE_LINE_SHARE * len(onset))
 
 
-def _hands(notes: TokenNotes, roles: frozenset[str], tempo_bpm: float) -> Hands:
+def who_plays(notes: TokenNotes, roles: frozenset[str], tempo_bpm: float) -> Hands:
     """Tell who plays: one hand if it can play the notes and no other track plays too, the one its track names."""
     n_unplayable = 0 if _is_one_line(notes) else count_unplayable(_rows(notes), 1, tempo_bpm)
     if len(roles) > 1 or n_unplayable > _UNPLAYABLE_SHARE * len(notes.onset):

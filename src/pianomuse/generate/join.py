@@ -116,6 +116,39 @@ def keep_clear(notes: Sequence[PlacedNote], piece: Piece, caret: Caret) -> list[
     return clear
 
 
+def given_notes(piece: Piece, caret: Caret) -> list[PlacedNote]:
+    """Return the composer's notes that stand in the new bars, by onset, then pitch."""
+    notes = piece.score.tracks[0].notes.numpy()
+    onset, end = onsets_and_ends(piece)
+    scale = GRID / piece.grid.ticks_per_quarter
+    there = np.flatnonzero((onset >= caret.tick) & (onset < caret.end_tick))
+    found = [
+        PlacedNote(
+            round((int(onset[i]) - caret.bar_tick) * scale),
+            max(round(int(end[i] - onset[i]) * scale), 1),
+            int(onset[i]),
+            int(end[i]),
+            int(notes["pitch"][i]),
+            int(notes["velocity"][i]),
+        )
+        for i in there
+    ]
+    return sorted(found, key=lambda note: (note.tick, note.pitch))
+
+
+def keep_off_given(notes: Sequence[PlacedNote], piece: Piece, caret: Caret) -> list[PlacedNote]:
+    """Keep new notes off the keys of given ones: played a little late or long, they might reach them."""
+    given = given_notes(piece, caret)
+    clear = []
+    for note in notes:
+        same = [other for other in given if other.pitch == note.pitch]
+        start = max([note.tick, *(other.end_tick for other in same if other.tick <= note.tick)])
+        stop = min([note.end_tick, *(other.tick for other in same if other.tick > note.tick)])
+        if start < stop:
+            clear.append(replace(note, tick=start, end_tick=stop))
+    return clear
+
+
 def join_pedal(
     ids: Sequence[int],
     notes: Sequence[PlacedNote],

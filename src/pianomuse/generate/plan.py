@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pianomuse.errors import RequestError
 from pianomuse.generate.bar_limits import BarLimits
+from pianomuse.generate.given import Given
 from pianomuse.generate.grid import Grid
 from pianomuse.generate.kept import Kept
 from pianomuse.tokens.quantise import bar_length
@@ -86,6 +87,7 @@ class Plan:
         ringing: notes of earlier bars that still sound; those of ``first_bar`` are found in its tokens.
         pedal_down: the pedal is down at the bar line of the first new bar.
         limits: what holds for every note.
+        given: the composer's notes that stay in these bars, under or over which one hand is written.
         bars: what holds in each bar; empty: in all of them the range and the voices of ``limits``.
         kept: the composer's notes whose rhythm or pitches are kept; None keeps neither.
 
@@ -100,6 +102,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     bars: tuple[BarLimits, ...] = ()
     kept: Kept | None = None
+    given: Given | None = None
 
     def __post_init__(self) -> None:
         """Refuse plans the tokens cannot say."""

@@ -201,12 +201,14 @@ class Progress:
         return low
 
     def _longest(self) -> int:
-        """Return how long a note may be at most, so that later bars with fewer voices have no more than that."""
-        rules = self.rules
+        """Return how long a note may be at most, so that it crosses no given note and later bars keep their voices."""
+        rules, given = self.rules, self.rules.plan.given
+        until_given = given.longest(self.time, self._pitch) if given is not None else None
+        longest = MAX_DURATION if until_given is None else until_given
         for bar in range(self.bar + 1, rules.plan.n_bars):
             start, most = rules.bar_starts[bar], rules.bars[bar].max_voices
             if start - self.time > MAX_DURATION:
                 break
             if most is not None and self.keyboard.n_sounding(start) > most:
-                return start - self.time
-        return MAX_DURATION
+                return min(start - self.time, longest)
+        return longest

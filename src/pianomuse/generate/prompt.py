@@ -121,20 +121,20 @@ def write_request(
     else:
         ids = writer.continuation(before.head, whole, wishes)
     lines = lines + 1 + len(before.head)
-    limits = _limits(models, heard, tempo, is_played=reader.is_played)
+    limits = limits_near(models, heard, tempo, is_played=reader.is_played)
 
     kept = find_kept(piece, caret, asked, spoken_metres(caret), tempo.bpm)
 
     def plan_of(asked: Asked) -> Plan:
-        bars = _bars(asked, caret, limits, key) if asked.said else ()
-        plan = _plan(piece, tokenizer, caret, whole, half_bar, limits)
+        bars = bars_asked(asked, caret, limits, key) if asked.said else ()
+        plan = plan_at(piece, tokenizer, caret, whole, half_bar, limits)
         return replace(plan, bars=bars, kept=kept if asked.keep else None)
 
     plan = require_possible(asked, plan_of, caret.bar_index + 1)
     return Request(np.concatenate([ids, half_bar]), lines, plan, heard, before, suffix)
 
 
-def _plan(
+def plan_at(
     piece: Piece,
     tokenizer: PianoTokenizer,
     caret: Caret,
@@ -142,6 +142,7 @@ def _plan(
     half_bar: NDArray[np.int32],
     limits: Limits,
 ) -> Plan:
+    """Return the plan for a caret; `whole` and `half_bar` are the tokens of the bars before it."""
     return Plan(
         vocabulary=tokenizer.vocabulary,
         metres=spoken_metres(caret),
@@ -153,7 +154,8 @@ def _plan(
     )
 
 
-def _bars(asked: Asked, caret: Caret, limits: Limits, key: HeardKey) -> tuple[BarLimits, ...]:
+def bars_asked(asked: Asked, caret: Caret, limits: Limits, key: HeardKey) -> tuple[BarLimits, ...]:
+    """Return what holds in each new bar."""
     usual = BarLimits(lowest=limits.lowest_pitch, highest=limits.highest_pitch, max_voices=limits.max_voices)
     if asked.keep:  # what is kept has its own voices and, if it is the pitches, its own range
         usual = replace(BarLimits() if asked.keep == "pitches" else usual, max_voices=None)
@@ -197,7 +199,6 @@ def _heard(piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTem
 def _wishes(
     caret: Caret, sides: list[Side], heard: Heard | None, key: HeardKey, density_shift: int, *, is_fill: bool
 ) -> Wishes:
-    velocities = _velocities(sides)
     is_melody = (
         heard is not None
         and heard.was_always_one_line
@@ -207,7 +208,7 @@ def _wishes(
     return Wishes(
         task="Fill" if is_fill else "Melody" if is_melody else "Continue",
         n_bars=caret.n_bars,
-        is_expressive=bool(velocities.std() > _EXPRESSIVE_SPREAD) if len(velocities) else None,
+        is_expressive=is_expressive(sides),
         key=None if key.is_guess else key.token_value,
         hand="Both" if heard is not None and heard.hands == "two hands" else None,
         n_voices=heard.n_voices if heard is not None else None,
@@ -215,11 +216,20 @@ def _wishes(
     )
 
 
-def _limits(sides: list[Side], heard: Heard | None, tempo: IdeaTempo, *, is_played: bool) -> Limits:
-    if heard is None:
+def is_expressive(sides: list[Side]) -> bool | None:
+    """Tell whether velocities mean something; None where there are none."""
+    velocities = _velocities(sides)
+    return bool(velocities.std() > _EXPRESSIVE_SPREAD) if len(velocities) else None
+
+
+def limits_near(sides: list[Side], heard: Heard | None, tempo: IdeaTempo, *, is_played: bool) -> Limits:
+    """Return what new notes keep of the music on the sides; of its texture only what was heard as such."""
+    if not any(len(side.notes.onset) for side in sides):
         return Limits(tempo_bpm=tempo.bpm)
     lowest, highest = PITCH_RANGE
-    if heard.hands == "right hand alone":
+    if heard is None:
+        pass
+    elif heard.hands == "right hand alone":
         lowest = max(lowest, heard.lowest - _FOURTH)
     elif heard.hands == "left hand alone":
         highest = min(highest, heard.highest + _FOURTH)
@@ -229,11 +239,15 @@ def _limits(sides: list[Side], heard: Heard | None, tempo: IdeaTempo, *, is_play
         lowest_pitch=lowest,
         highest_pitch=highest,
         max_voices=most_voices(heard),
-        n_hands=0 if not heard.is_playable else 2 if heard.hands == "two hands" else 1,
+        n_hands=2 if heard is None else _n_hands(heard),
         tempo_bpm=tempo.bpm,
         velocity=int(velocities[0]) if len(velocities) == 1 else None,
         may_pedal=any(side.has_pedal for side in sides),
     )
+
+
+def _n_hands(heard: Heard) -> int:
+    return 0 if not heard.is_playable else 2 if heard.hands == "two hands" else 1
 
 
 def _grid(sides: list[Side], *, is_played: bool) -> Grid:

@@ -38,7 +38,7 @@ class Rules:
         self.pitch_ids = vocabulary.ids_of("Pitch")
         self.pitches = vocabulary.values[self.pitch_ids]
         self.bars = tuple(plan.in_bar(bar) for bar in range(plan.n_bars))
-        self.tones = ToneTable(self.bars)
+        self.tones = ToneTable(self.bars, self._beside_given if plan.given is not None else None)
         self.duration_ids = np.full(MAX_DURATION + 1, -1)
         durations = vocabulary.ids_of("Duration")
         self.duration_ids[vocabulary.values[durations]] = durations
@@ -88,6 +88,11 @@ class Rules:
         """Return the shortest duration a note at a position may have."""
         return int(self.durations(position, self.end - self.bar_starts[bar] - position).argmax())
 
+    def _beside_given(self, bar: int, position: int) -> NDArray[np.bool_]:
+        """Return which pitches can be struck and held as shortly as possible without crossing a given note."""
+        assert self.plan.given is not None
+        return self.plan.given.allowed(self.bar_starts[bar] + position, self.shortest(bar, position))
+
     def room(self, bar: int, position: int) -> int:
         """Return how many notes, one after the other, surely fit into a bar from a position on if no key is down.
 
@@ -103,7 +108,7 @@ class Rules:
         length = self.bar_starts[bar + 1] - self.bar_starts[bar]
         room = np.zeros(length + 1, dtype=np.intp)
         has_one_range = all((b.lowest, b.highest) == (self.bars[0].lowest, self.bars[0].highest) for b in self.bars)
-        if self.plan.first_bar or not has_one_range:  # a hand may be elsewhere
+        if self.plan.first_bar or self.plan.given is not None or not has_one_range:  # a hand may be elsewhere
             return room
         again = self.new_keyboard().repetition_units
         for position in range(length - 1, -1, -1):

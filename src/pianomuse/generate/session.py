@@ -14,11 +14,12 @@ import weakref
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from pianomuse.generate.caret import Caret, caret_at, find_caret, span_caret
+from pianomuse.errors import RequestError
+from pianomuse.generate.caret import Caret, caret_at, find_caret, last_bar_with_music, span_caret
 from pianomuse.generate.compose import Composition, Order, Scene, set_scene
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.ghost import Ghost
@@ -29,6 +30,7 @@ from pianomuse.generate.read_ahead import ReadAhead, Turns
 from pianomuse.generate.side import Side, SideReader
 from pianomuse.generate.states import DEFAULT_BUDGET_MB, StateCache
 from pianomuse.generate.stream import Heard, Origin, Rank, Stream
+from pianomuse.generate.under import MISSING
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.tokens.prompt import PromptWriter
 from pianomuse.tokens.tokenizer import PianoTokenizer
@@ -172,8 +174,37 @@ class Session:
         with self._lock:
             return self.ask(span_caret(self.piece, from_bar, to_bar), order, whole_piece=whole_piece)
 
+    def harmonise(
+        self,
+        from_bar: int | None = None,
+        to_bar: int | None = None,
+        *,
+        hand: Literal["left", "right"] | None = None,
+        whole_piece: bool = False,
+        **options: Unpack[Options],
+    ) -> Stream:
+        """Write the hand that is missing in bars from_bar … to_bar, by default all; what stands there stays.
+
+        Args:
+            from_bar: first bar, from 1.
+            to_bar: last bar.
+            hand: the hand to write; None: the one that does not play there.
+            whole_piece: see `stream`.
+            **options: see `Options`.
+
+        """
+        if hand not in (None, "left", "right"):
+            raise RequestError(f"hand {hand}: choose left or right")
+        order = replace(self._order(options, is_fill=False), adds_hand=hand or MISSING)
+        with self._lock:
+            last = last_bar_with_music(self.piece) if to_bar is None else to_bar
+            caret = span_caret(self.piece, 1 if from_bar is None else from_bar, last)
+            return self.ask(caret, order, whole_piece=whole_piece)
+
     def ghost(self, stream: Stream, idea: int) -> Ghost:
         """Return an idea of a stream of this session, to take it in part."""
+        if stream.scene.order.adds_hand:
+            raise RequestError("a hand that was added is taken whole: save the idea, or `edit` the session with it")
         return Ghost(stream, idea, self)
 
     def ask(self, caret: Caret, order: Order, *, whole_piece: bool = False) -> Stream:

@@ -119,6 +119,13 @@ class SideReader:
         side = self._side(snap(part) if self.is_played else part, range(first, stop))
         return replace(side, has_pedal=len(part.tracks[0].pedals) > 0)
 
+    def within(self, first: int, n_bars: int) -> Side:
+        """Return some bars without their pedal, each whole, whatever stands before and behind them."""
+        grid = self.piece.grid
+        part = cut(self.piece.score, grid.start_of(first), grid.start_of(first + n_bars))
+        part.tracks[0].pedals = []
+        return self._side(snap(part) if self.is_played else part, range(first, first + n_bars))
+
     def head(self, side: Side, bar: int) -> list[int]:
         """Return ids of the metre and tempo in force where a bar of a side begins."""
         if bar == 0 or bar >= side.n_bars:

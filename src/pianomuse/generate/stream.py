@@ -154,7 +154,7 @@ class Stream(Iterator[Event]):
         since = self._started if asked_at is None else asked_at
         composition = self.compose()
         scene, origin = self.scene, self.origin
-        after, heard = scene.request.after, scene.request.heard
+        after = scene.request.after
         first_note = self._first_note_at
         return Ideas(
             candidates=composition.ideas,
@@ -164,7 +164,7 @@ class Stream(Iterator[Event]):
             first_downbeat_ticks=scene.order.first_downbeat_ticks,
             context_bars=scene.request.before.n_bars,
             bars_after=after.n_bars if after is not None else 0,
-            hands=heard.hands if heard is not None else "",
+            hands=scene.hands,
             model=origin.model,
             style=origin.style,
             device=origin.device,

@@ -55,6 +55,10 @@ def written_line(composition: Composition) -> str:
     if request.after is not None:
         after = bar_span(last + 1, last + request.after.n_bars)
         heard.append(after.removeprefix("bars ").removeprefix("bar ") if heard else after)
+    if request.plan.given is not None:
+        other = "right" if request.plan.given.hand == "left" else "left"
+        heard.append(f"the {other} hand there")
+        where = f"the {request.plan.given.hand} hand of {where}"
     listened = f"heard {' and '.join(heard)}" if heard else "nothing heard before"
     return f"Wrote {_count(len(composition.ideas), 'idea')} for {where} ({listened})"
 
@@ -106,6 +110,8 @@ def _about_the_place(piece: Piece, caret: Caret, order: Order) -> list[str]:
     n_after = int((onset >= caret.old_end_tick).sum())
     span, n_bars = bar_span(caret.at_bar + 1, caret.bar_index + caret.n_bars), _count(caret.n_bars, "bar")
     fill = f"`fill --from-bar {caret.at_bar + 1} --to-bar {caret.bar_index + caret.n_bars}`"
+    if order.adds_hand:
+        return [f"The {_count(n_replaced, 'note')} in {span} stay as they are."]
     if caret.is_inserted:
         old = f"bar {caret.at_bar + 1}"
         return [f"Inserted {n_bars}: what was {old} is now bar {caret.bar_index + caret.n_bars + 1}."]

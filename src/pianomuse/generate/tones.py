@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,12 +41,16 @@ class ToneTable:
 
     Args:
         bars: what holds in each bar.
+        beside_given: what the given notes leave free, by bar and position; None where none are given.
 
     """
 
-    def __init__(self, bars: Sequence[BarLimits]) -> None:
+    def __init__(
+        self, bars: Sequence[BarLimits], beside_given: Callable[[int, int], NDArray[np.bool_]] | None = None
+    ) -> None:
         """Begin with empty tables."""
         self._bars = bars
+        self._beside_given = beside_given
         self._found: dict[tuple[int, int], Tones] = {}
         self._masks: dict[tuple[object, ...], Tones] = {}
 
@@ -60,7 +64,7 @@ class ToneTable:
     def is_even(self, bar: int) -> bool:
         """Tell whether the same pitches may be struck everywhere in a bar."""
         limits = self._bars[bar]
-        return not limits.chords and not limits.has_passing_notes
+        return not limits.chords and not limits.has_passing_notes and self._beside_given is None
 
     def _look_up(self, bar: int, position: int) -> Tones:
         limits = self._bars[bar]
@@ -70,7 +74,13 @@ class ToneTable:
         if kind not in self._masks:
             chord = limits.chords[index].chord if index >= 0 else None
             self._masks[kind] = tones_of(limits, chord, is_on_beat=is_on_beat, span=1000 * bar + index)
-        return self._masks[kind]
+        tones = self._masks[kind]
+        if self._beside_given is None:
+            return tones
+        free = self._beside_given(bar, position)
+        return tones._replace(
+            allowed=tones.allowed & free, first_bass=tones.first_bass & free, in_range=tones.in_range & free
+        )
 
 
 def tones_of(limits: BarLimits, chord: Chord | None, *, is_on_beat: bool, span: int = 0) -> Tones:

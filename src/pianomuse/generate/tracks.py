@@ -38,6 +38,10 @@ class Routing:
     left: int
     sentence: str
 
+    def of(self, hand: str) -> int:
+        """Return the track of one hand's notes."""
+        return self.left if hand == "left" else self.right
+
 
 def choose_tracks(piece: Piece, caret: Caret, wanted: Sequence[str] = ()) -> Routing:
     """Choose the tracks that receive an idea.
