@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from typing import Any
 import mido
 import pytest
 
-from pianomuse.api import Muse
+from pianomuse.api import Muse, load
 from pianomuse.errors import RequestError
 from pianomuse.evaluate.bench.complete import waltz
 from pianomuse.generate.caret import Caret
@@ -79,6 +80,33 @@ def test_a_session_and_complete_say_the_same(muse: Muse, real: Real, name: str) 
     filled = candidates(session.fill(3, 4, candidates=2, seed=5))
     drawn = sorted(muse.fill(real(name), 3, 4, candidates=2, seed=5), key=lambda idea: idea.number)
     assert [filled[k].midi for k in sorted(filled)] == [idea.midi for idea in drawn]
+    session.close()
+
+
+def test_the_same_notes_on_any_number_of_threads_and_every_time(muse: Muse, model_folder: Path, real: Real) -> None:
+    settings: Any = {"at_bar": 9, "bars": 2, "candidates": 3, "seed": 3}
+    once = muse.complete(real("expressive-pedal"), **settings)
+    for other in (muse, load(model_folder, threads=2), load(model_folder, threads=3)):
+        again = candidates(other.session(real("expressive-pedal")).stream(**settings))
+        assert sorted(c.with_completion for c in again.values()) == sorted(idea.with_completion for idea in once)
+
+
+def test_the_file_of_an_idea_says_how_to_have_it_again(muse: Muse, real: Real) -> None:
+    stream = muse.session(real("waltz-pickup")).stream(at_bar=9, bars=2, candidates=1, seed=31, temperature=1.05)
+    (idea,) = candidates(stream).values()
+    text = next(m.text for m in mido.MidiFile(file=io.BytesIO(idea.midi)).tracks[0] if m.type == "text")
+    for words in ("PianoMuse idea 1", "seed 31", "bars 10-11", "heard 9 bars", "temperature 1.05", "played feel"):
+        assert words in text
+
+
+def test_a_listener_who_dawdles_does_not_stop_the_reading(muse: Muse, long_piece: Path) -> None:
+    session = muse.session(long_piece)
+    stream = session.stream(at_bar=5, bars=2, candidates=2, seed=1)
+    for _ in range(4):
+        next(stream)
+    assert session.wait(120)
+    assert session.n_tokens_read_ahead > 5000
+    assert len(candidates(stream)) == 2
     session.close()
 
 

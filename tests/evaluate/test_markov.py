@@ -95,6 +95,12 @@ def test_the_engine_passes_over_controls_and_the_bars_after_a_gap(
     filled, _ = engine.prefill(writer.fill(head, bars, head, pieces[1][3:60], Wishes(task="Fill", n_bars=4)))
     assert np.array_equal(plain, continued)
     assert np.array_equal(plain, filled)
+    behind, fill = (head, pieces[1][3:60]), Wishes(task="Fill", n_bars=4)
+    for order in (
+        writer.fill(head, bars, *behind, fill, suffix_first=True),
+        writer.fill_around(head, bars[:40], head, bars[40:], *behind, fill),
+    ):
+        assert np.array_equal(plain, engine.prefill(order)[0])
     token = int(pieces[0][80])
     stepped = engine.step(np.array([token, token]), state.repeat(2))
     assert np.array_equal(stepped[1], engine.prefill(pieces[0][:81])[0])

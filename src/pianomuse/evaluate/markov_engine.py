@@ -55,7 +55,7 @@ class MarkovEngine:
         self.model = model
         self._is_control = np.isin(vocabulary.kinds, _CONTROLS)
         self._asides = [vocabulary.id("Fill_Suffix"), vocabulary.id("Fill_Given")]
-        self._middle = vocabulary.id("Fill_Middle")
+        self._ends = [vocabulary.id("Fill_Prefix"), vocabulary.id("Fill_Middle")]
         self._end, self._bar = vocabulary.id("EOS_None"), vocabulary.id("Bar_None")
 
     @property
@@ -67,7 +67,7 @@ class MarkovEngine:
         """Read ids int32 [T]; return log-probabilities float32 [V] and the history."""
         array = np.asarray(ids)
         before, _, rest = _partition(array, np.isin(array, self._asides))
-        after = _partition(rest, rest == self._middle)[2]
+        after = _partition(rest, np.isin(rest, self._ends))[2]
         music = np.concatenate([before, after])
         music = music[~self._is_control[music]]
         known = state.rows[0] if state is not None else ()
