@@ -27,6 +27,7 @@ _PLAIN = (1, 2, 4, 3, 8, 6, 12)
 _COST_OF_FINER = 0.02  # of a beat, per step down the list of plain divisions
 _TOLERANCE_TICKS = 0.6
 _TOLERANCE = UNITS / 400
+_WRITTEN_SHARE = 0.8
 _LONGEST_GRACE = UNITS / 8 * 1.05
 _MOST_GRACES = 4  # before one note
 _GRACE_REACH = 12  # semitones to the next note
@@ -64,7 +65,8 @@ def written_notes(track: Track, bars: Sequence[Measure], *, is_played: bool = Fa
     Args:
         track: in ticks.
         bars: of the whole piece.
-        is_played: note ends are as loose as a player's, also where they happen to lie on a division.
+        is_played: note ends are as loose as a player's, also where they happen to lie on a division. Files whose ends
+            lie on none are read so by themselves.
     """
     columns = track.notes.numpy()
     if len(columns["time"]) == 0:
@@ -79,14 +81,15 @@ def written_notes(track: Track, bars: Sequence[Measure], *, is_played: bool = Fa
     beats = _Beats(bars, tolerance)
     main_of = _graces(onsets, ends, pitches, beats)
     beats.divide(sorted({onset for i, onset in enumerate(onsets) if main_of[i] == i}))
-    if not is_played:
+    is_loose = is_played or not beats.hold(ends)
+    if not is_loose:
         beats.divide_by_ends(sorted({end for i, end in enumerate(ends) if main_of[i] == i}))
     placed = {onset: beats.place(onset) for i, onset in enumerate(onsets) if main_of[i] == i}
     strikes = sorted(placed)
     notes = []
     for i, onset in enumerate(onsets):
         place = placed[onsets[main_of[i]]]
-        end = place if main_of[i] != i else _end(onset, ends[i], strikes, placed, beats, is_played)
+        end = place if main_of[i] != i else _end(onset, ends[i], strikes, placed, beats, is_loose)
         notes.append(WrittenNote(place, end, pitches[i], velocities[i]))
     return _without_doubles(notes)
 
@@ -152,6 +155,11 @@ class _Beats:
             if set(count) != {1}:
                 odd = max((o for o in count if o > 1), key=lambda o: count[o])
                 self._beats[start].division = max(self._beats[start].division, 1) * odd
+
+    def hold(self, ends: Sequence[float]) -> bool:
+        """Tell whether note ends are written: most of them lie on a division."""
+        n_exact = sum(any(self.explains(end, self.at(end), d) for d in (16, 12, 5, 7)) for end in ends)
+        return n_exact >= _WRITTEN_SHARE * len(ends)
 
     def place(self, onset: float) -> int:
         """Return the exact place of an onset."""
@@ -219,7 +227,7 @@ def _pull(onsets: list[float], main: int, place: float) -> None:
 
 
 def _end(
-    onset: float, end: float, strikes: list[float], placed: dict[float, int], beats: _Beats, is_played: bool
+    onset: float, end: float, strikes: list[float], placed: dict[float, int], beats: _Beats, is_loose: bool
 ) -> int:
     """Return where a note is written to end."""
     start, beat, first = placed[onset], beats.at(end), beats.at(onset)
@@ -229,7 +237,7 @@ def _end(
     exact = [placed[strike] for strike in near if abs(strike - end) <= beats.tolerance]
     if exact:
         return exact[0]
-    if division and not is_played and (place := beat.nearest(end, division)) > start:
+    if division and not is_loose and (place := beat.nearest(end, division)) > start:
         return place
     length = end - onset
     for strike in near:
@@ -237,7 +245,7 @@ def _end(
         if abs(strike - end) <= reach:
             return placed[strike]
     coarse = max(_odd_part(max(beat.division, 1)), 1) * (1 if length > UNITS else 2)
-    place = beat.nearest(end, min(coarse, 12))
+    place = beat.nearest(end, coarse)
     return place if place >= shortest else shortest
 
 

@@ -97,20 +97,19 @@ def cut_voice(segments: Sequence[tuple[int, int, bool]], tree: Span) -> list[Cut
 def _plain(start: int, end: int, tree: Span, is_rest: bool, index: int) -> list[Cut]:
     if end <= start:
         return []
-    return [
-        Cut(a, b, value, None, index)
-        for a, b in split(start, end, tree, is_rest=is_rest)
-        if (value := written_value(b - a)) is not None
-    ]
+    return [Cut(a, b, _value(b - a), None, index) for a, b in split(start, end, tree, is_rest=is_rest)]
 
 
 def _in_tuplet(start: int, end: int, tuplet: Tuplet, is_rest: bool, index: int) -> list[Cut]:
-    found = []
-    for a, b in split(start, end, tuplet.span, tuplet.actual, tuplet.normal, is_rest=is_rest):
-        value = written_value((b - a) * tuplet.actual // tuplet.normal)
-        if value is not None:
-            found.append(Cut(a, b, value, tuplet, index))
-    return found
+    actual, normal = tuplet.actual, tuplet.normal
+    pieces = split(start, end, tuplet.span, actual, normal, is_rest=is_rest)
+    return [Cut(a, b, _value((b - a) * actual // normal), tuplet, index) for a, b in pieces]
+
+
+def _value(length: int) -> Value:
+    value = written_value(length)
+    assert value is not None, f"no note value is {length} units long: a place between the divisions of a beat"
+    return value
 
 
 def split(
