@@ -88,7 +88,7 @@ def _lay_voice(chords: Sequence[Chord], bar: Measure, tree: Span, names: Names) 
     merged: list[tuple[int, int, bool]] = []
     for index, start in enumerate(edges[:-1]):
         merged.append((start - origin, edges[index + 1] - origin, not sounding[index]))
-    if merged == [(bar.offset, bar.offset + bar.length, True)]:
+    if bar.is_whole and merged == [(0, bar.length, True)]:
         return [Event(bar.start, bar.length, Value(_WHOLE, 0))]
     graces = {chord.onset: chord.graces for chord in chords if chord.graces}
     events = []

@@ -48,6 +48,11 @@ class Measure:
         return self.start + self.length
 
     @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing of what its metre says."""
+        return self.length == metre_units(self.metre)
+
+    @property
     def is_pickup(self) -> bool:
         """Whether it is bar 0."""
         return self.number == 0

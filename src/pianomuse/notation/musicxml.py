@@ -157,7 +157,7 @@ class _Writer:
             while waiting and waiting[0].place < event.start + event.length:
                 row.mark(waiting.pop(0), event.start, beat)
             if event.is_rest:
-                row.rest(event, is_whole_bar=len(events) == 1, is_hidden=not is_upper)
+                row.rest(event, is_whole_bar=len(events) == 1 and bar.is_whole, is_hidden=not is_upper)
             else:
                 row.chord(event)
         for mark in waiting:
@@ -181,12 +181,13 @@ def _marks_of(sheet: Sheet, part: Part, bar: Measure, *, is_first_part: bool) ->
 
 
 def _marks_per_voice(marks: Sequence[Mark], voices: Mapping[int, Sequence[Event]]) -> dict[int, list[Mark]]:
-    """Give each mark to the first voice that has a note or rest just there, else to the first voice."""
+    """Give the marks of a staff to the voice that has notes or rests where most of them stand.
+
+    All to one: readers pair pedal marks in the order of the file.
+    """
     starts = {voice: {event.start for event in events} for voice, events in voices.items()}
-    found: dict[int, list[Mark]] = {voice: [] for voice in voices}
-    for mark in marks:
-        found[next((voice for voice in voices if mark.place in starts[voice]), min(voices))].append(mark)
-    return found
+    host = max(voices, key=lambda voice: sum(mark.place in starts[voice] for mark in marks))
+    return {voice: list(marks) if voice == host else [] for voice in voices}
 
 
 def _inside(marks: Iterable[Mark], bar: Measure) -> list[Mark]:
