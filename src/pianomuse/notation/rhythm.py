@@ -28,6 +28,7 @@ _COST_OF_FINER = 0.02  # of a beat, per step down the list of plain divisions
 _TOLERANCE_TICKS = 0.6
 _TOLERANCE = UNITS / 400
 _WRITTEN_SHARE = 0.8
+_GAP, _GAP_OF_SHORT = 0.35, 0.6  # share of the way to the next onset that may be silent in legato; up to an eighth
 _LONGEST_GRACE = UNITS / 8 * 1.05
 _MOST_GRACES = 4  # before one note
 _GRACE_REACH = 12  # semitones to the next note
@@ -237,16 +238,23 @@ def _end(
     exact = [placed[strike] for strike in near if abs(strike - end) <= beats.tolerance]
     if exact:
         return exact[0]
-    if division and not is_loose and (place := beat.nearest(end, division)) > start:
+    is_meant = division <= 8 or any(d >= 8 for d in (beat.division, first.division)) or _odd_part(division) > 1
+    if division and is_meant and not is_loose and (place := beat.nearest(end, division)) > start:
         return place
     length = end - onset
     for strike in near:
-        reach = min(UNITS / 4, length / 4) if strike < end else max(UNITS / 8, 0.35 * (strike - onset))
-        if abs(strike - end) <= reach:
+        if abs(strike - end) <= _reach(length, strike - onset):
             return placed[strike]
     coarse = max(_odd_part(max(beat.division, 1)), 1) * (1 if length > UNITS else 2)
     place = beat.nearest(end, coarse)
     return place if place >= shortest else shortest
+
+
+def _reach(length: float, to_strike: float) -> float:
+    """Return how far from its end another onset may lie for a note to end there; all counted from the note's onset."""
+    if to_strike < length:
+        return min(UNITS / 4, length / 4)
+    return max(UNITS / 8, to_strike * (_GAP_OF_SHORT if to_strike <= UNITS / 2 * 1.05 else _GAP))
 
 
 def _around(strikes: list[float], end: float) -> list[int]:
