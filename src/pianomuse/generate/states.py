@@ -62,7 +62,8 @@ class StateCache(Generic[StateT]):
     @property
     def size_bytes(self) -> int:
         """Memory the states take."""
-        return len(self._kept) * self._state_bytes
+        with self._lock:
+            return len(self._kept) * self._state_bytes
 
     def n_known(self, ids: NDArray[np.int32], lines: Sequence[int] | NDArray[np.int64]) -> int:
         """Return how many of a request's tokens need not be read again; arguments as for `reading`."""
