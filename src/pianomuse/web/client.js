@@ -1,0 +1,106 @@
+// @ts-check
+/** Talks to the server. Everything that fails becomes a `Failure` whose text says what to do. */
+
+/** @typedef {import("./music/types.js").Project} Project */
+/** @typedef {import("./ideas/growing.js").StreamEvent} StreamEvent */
+
+const BASE = "api/v1";
+
+export class Failure extends Error {
+  /** @param {string} code @param {string} message as the server says it; empty where it did not answer */
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** @param {string} path @param {RequestInit} [init] @returns {Promise<Response>} */
+async function request(path, init) {
+  let response;
+  try {
+    response = await fetch(`${BASE}${path}`, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Failure("gone", "");
+  }
+  if (response.ok) return response;
+  const answer = await response.json().catch(() => null);
+  throw new Failure(answer?.error?.code ?? "refused", answer?.error?.message ?? `${response.status}`);
+}
+
+/** @param {unknown} body @param {string} [method] @returns {RequestInit} */
+function json(body, method = "POST") {
+  return { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/** The project as the server knows it, without marks of our own. @param {Project} project @returns {Project} */
+export function plain(project) {
+  const notes = project.notes.map(({ tick, duration, pitch, velocity, track }) => {
+    return { tick: Math.round(tick), duration: Math.max(Math.round(duration), 1), pitch, velocity, track };
+  });
+  return { ...project, notes };
+}
+
+/** @returns {Promise<{model: string, device: string, limits: Record<string, number>, licences: unknown[]}>} */
+export async function info() {
+  return (await request("/info")).json();
+}
+
+/** @returns {Promise<{name: string, title: string, bars: number}[]>} */
+export async function examples() {
+  return (await request("/examples")).json();
+}
+
+/** @param {string} name @returns {Promise<Project>} */
+export async function example(name) {
+  return (await request(`/examples/${encodeURIComponent(name)}`)).json();
+}
+
+/** @param {Blob} midi @returns {Promise<{project: Project, warnings: string[]}>} */
+export async function importMidi(midi) {
+  return (await request("/import", { method: "POST", headers: { "Content-Type": "audio/midi" }, body: midi })).json();
+}
+
+/** @param {Project} project @param {"midi" | "musicxml" | "wav"} format @returns {Promise<Blob>} */
+export async function exportAs(project, format) {
+  return (await request(`/export/${format}`, json(plain(project)))).blob();
+}
+
+/** @returns {Promise<any>} */
+export async function savedSession() {
+  return (await request("/session")).json();
+}
+
+/** @param {unknown} session */
+export async function saveSession(session) {
+  await request("/session", json(session, "PUT"));
+}
+
+/** @param {unknown} choice */
+export async function prefer(choice) {
+  await request("/prefer", json(choice));
+}
+
+/**
+ * Ask for ideas; every line of the answer is an event.
+ * @param {"complete" | "fill"} what @param {object} body @param {AbortSignal} signal aborting ends the work on the server
+ * @returns {AsyncGenerator<StreamEvent>}
+ */
+export async function* ideas(what, body, signal) {
+  const response = await request(`/${what}`, { ...json(body), signal });
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read().catch((error) => {
+      if (signal.aborted) throw error;
+      throw new Failure("gone", "");
+    });
+    rest += decoder.decode(value, { stream: !done });
+    const lines = rest.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line.trim()) yield JSON.parse(line);
+    if (done) break;
+  }
+  if (rest.trim()) yield JSON.parse(rest);
+}

@@ -1,0 +1,238 @@
+// @ts-check
+/** Asks for ideas, lets them grow in the roll, and takes them into the music. */
+
+import * as client from "../client.js";
+import { accepted, choose, chosenIdea, noGhosts, openNotes, toggled } from "./ghosts.js";
+import { grown } from "./growing.js";
+import { kept } from "./heard.js";
+import { orderOf } from "./order.js";
+
+/** @typedef {import("../studio.js").Studio} Studio */
+/** @typedef {import("./ghosts.js").Ghosts} Ghosts */
+/** @typedef {import("./ghosts.js").Idea} Idea */
+/** @typedef {import("./growing.js").StreamEvent} StreamEvent */
+/** @typedef {import("./order.js").Settings} Settings */
+/** @typedef {import("./order.js").Order} Order */
+/** @typedef {{say: (key: string, values?: Record<string, unknown>) => void, fail: (error: unknown) => void}} Voice */
+
+/** Events: `asking` when a request begins or ends, `waits` while the first note has not come. */
+export class Muse extends EventTarget {
+  /** @param {Studio} studio @param {() => Settings} settings @param {Voice} voice */
+  constructor(studio, settings, voice) {
+    super();
+    this.studio = studio;
+    this.settings = settings;
+    this.voice = voice;
+    /** @type {Order | null} the last one, for four more */
+    this.order = null;
+    /** @type {AbortController | null} */
+    this._asking = null;
+    /** @type {Map<string, Idea>} ideas as they are known last */
+    this._known = new Map();
+    /** @type {(() => void) | null} what is to be done as soon as the idea is finished */
+    this._waiting = null;
+    this._hasBegun = false; // ghosts of the request that runs have been in the roll
+    this.warnings = /** @type {string[]} */ ([]);
+    studio.addEventListener("ghosts", () => this._watch());
+    for (const name of ["project", "caret"]) studio.addEventListener(name, () => this._outrun());
+  }
+
+  get isAsking() {
+    return this._asking !== null;
+  }
+
+  /** Ask for ideas, or for more of them while some are shown. */
+  async ask() {
+    const { studio } = this;
+    const more = studio.ghosts;
+    const order = more && this.order && !more.taken.size ? this.order : orderOf(studio, this.settings());
+    if (more && more.taken.size) studio.setGhosts(null);
+    const adds = Boolean(more && !more.taken.size && this.order);
+    if (adds) order.body = { ...order.body, seed: null, candidates: this.settings().candidates };
+    this.cancel();
+    const asking = new AbortController();
+    this._asking = asking;
+    this._hasBegun = adds;
+    this.order = order;
+    this.dispatchEvent(new Event("asking"));
+    this.voice.say("thinking");
+    try {
+      await this._follow(order, asking, adds);
+    } catch (error) {
+      if (!asking.signal.aborted) this.voice.fail(error);
+    } finally {
+      if (this._asking === asking) this._asking = null;
+      this.dispatchEvent(new Event("asking"));
+    }
+  }
+
+  /** Stop writing. */
+  cancel() {
+    this._asking?.abort();
+    this._asking = null;
+    this._waiting = null;
+    this.dispatchEvent(new Event("asking"));
+  }
+
+  /** Put the ideas away. */
+  dismiss() {
+    this.cancel();
+    if (this.studio.ghosts) {
+      this.studio.setGhosts(null);
+      this.voice.say("putAway");
+    }
+  }
+
+  /** @param {number} index from 0; -1 is the music as it was */
+  choose(index) {
+    const { ghosts } = this.studio;
+    if (!ghosts || index >= ghosts.ideas.length) return;
+    this.studio.setGhosts(choose(ghosts, index));
+    this.tell();
+  }
+
+  /** @param {number} by */
+  step(by) {
+    const { ghosts } = this.studio;
+    if (!ghosts?.ideas.length) return;
+    const n = ghosts.ideas.length;
+    this.choose((Math.max(ghosts.chosen, by > 0 ? -1 : 0) + by + n) % n);
+  }
+
+  /** Say which idea is shown. */
+  tell() {
+    const { ghosts, time } = this.studio;
+    const idea = chosenIdea(ghosts);
+    if (!ghosts || !idea) {
+      if (ghosts) this.voice.say("original");
+      return;
+    }
+    const [from, to] = [time.barAt(ghosts.front).number, time.barAt(ghosts.end - 1).number];
+    const values = { number: ghosts.chosen + 1, of: ghosts.ideas.length, notes: openNotes(ghosts).length, from, to };
+    this.voice.say(idea.reason ? "ideaWithReason" : "idea", { ...values, reason: idea.reason });
+  }
+
+  /** Leave a ghost note out, or take it back in. @param {string} id */
+  toggle(id) {
+    const { ghosts } = this.studio;
+    if (!ghosts) return;
+    const next = toggled(ghosts, id);
+    this.studio.setGhosts(next);
+    this.voice.say(next.omitted.has(id) ? "leftOut" : "takenIn");
+  }
+
+  /** Take the idea, or a part: all, the next bar, beat or note, one hand. @param {"all" | "bar" | "beat" | "note" | "right" | "left"} part */
+  accept(part) {
+    const { ghosts } = this.studio;
+    const idea = chosenIdea(ghosts);
+    if (!ghosts || !idea) return;
+    if (!idea.isFinished && this.isAsking) {
+      this._waiting = () => this.accept(part);
+      this.voice.say("takenSoon");
+      return;
+    }
+    this._take(ghosts, idea, part);
+  }
+
+  /** @param {Ghosts} ghosts @param {Idea} idea @param {"all" | "bar" | "beat" | "note" | "right" | "left"} part */
+  _take(ghosts, idea, part) {
+    const { studio } = this;
+    const next = openNotes(ghosts).find((note) => !ghosts.omitted.has(note.id));
+    const bar = studio.time.barAt(ghosts.front);
+    const upTo = {
+      all: ghosts.end,
+      right: ghosts.end,
+      left: ghosts.end,
+      bar: bar.end,
+      beat: studio.time.nextBeat(ghosts.front),
+      note: (next?.tick ?? ghosts.front) + 1,
+    }[part];
+    const hand = part === "right" || part === "left" ? part : undefined;
+    const { project, ghosts: rest, taken } = accepted(studio.project, ghosts, {
+      upTo,
+      hand,
+      only: part === "note" ? next?.id : undefined,
+    });
+    if (hand && !taken.length) {
+      this.voice.say("noSuchHand");
+      return;
+    }
+    const caret = rest ? rest.front : ghosts.end;
+    const isFirst = !ghosts.taken.size;
+    studio.apply("stepAccept", project, { ghosts: rest, caret });
+    const values = { number: ghosts.chosen + 1, notes: taken.length, bar: studio.time.barAt(ghosts.front).number };
+    this.voice.say(rest ? "acceptedPart" : "acceptedAll", values);
+    if (isFirst) this._prefer(idea, ghosts.ideas);
+  }
+
+  /** Tell the server what was liked; ideas are put in order by that. @param {Idea} chosen @param {readonly Idea[]} among */
+  _prefer(chosen, among) {
+    const figures = (/** @type {Idea} */ { figures, ending }) => ({ .../** @type {object} */ (figures), ending });
+    const others = among.filter((idea) => idea !== chosen && idea.figures).map(figures);
+    if (!chosen.figures || !others.length) return;
+    client.prefer({ chosen: figures(chosen), among: others }).catch(() => {}); // the music does not depend on it
+  }
+
+  /** @param {Order} order @param {AbortController} asking @param {boolean} adds */
+  async _follow(order, asking, adds) {
+    const body = { project: client.plain(this.studio.project), ...order.body };
+    let request = { id: "", seed: 0 };
+    let place = { firstBar: 0, start: 0, end: 0, isInsert: Boolean(order.body.insert) };
+    for await (const event of client.ideas(order.what, body, asking.signal)) {
+      if (asking.signal.aborted) return;
+      if (event.event === "error") throw new client.Failure("refused", event.message);
+      if (event.event === "start") {
+        request = { id: event.id, seed: event.seed };
+        place = { ...place, firstBar: event.first_bar, start: event.start_tick, end: event.end_tick };
+        this._hasBegun = true;
+        if (!adds || !this.studio.ghosts) this.studio.setGhosts(noGhosts(place.start, place.end, place.isInsert));
+        this.dispatchEvent(new CustomEvent("placed", { detail: place }));
+      } else if (event.event === "done") {
+        this.warnings = event.warnings ?? [];
+        this.dispatchEvent(new Event("warned"));
+        this.tell();
+      } else this._grow(request, event, place, order);
+    }
+  }
+
+  /** @param {{id: string, seed: number}} request @param {StreamEvent} event @param {{firstBar: number, start: number, end: number, isInsert: boolean}} place @param {Order} order */
+  _grow(request, event, place, order) {
+    const { studio } = this;
+    if (!studio.ghosts) return;
+    const before = studio.ghosts.ideas;
+    studio.setGhosts(grown(studio.ghosts, request, event));
+    for (const idea of studio.ghosts?.ideas ?? []) this._known.set(idea.key, idea);
+    if (event.event === "finished") {
+      const idea = studio.ghosts?.ideas.find((other) => other.request === request.id && other.number === event.idea);
+      const entry = { firstBar: place.firstBar, start: place.start, end: place.end, isInsert: place.isInsert };
+      if (idea) studio.setHeard(kept(studio.heard, { idea, ...entry, settings: order.body, isStarred: false }));
+      const waiting = this._waiting;
+      if (waiting && chosenIdea(studio.ghosts)?.isFinished) {
+        this._waiting = null;
+        waiting();
+      }
+    }
+    if (!before.length && studio.ghosts?.ideas.length) this.tell();
+  }
+
+  /** Without ghosts nothing more is to be written; ideas that undo brought back are as they are known last. */
+  _watch() {
+    const { ghosts } = this.studio;
+    if (!ghosts) {
+      if (this._asking && this._hasBegun) this.cancel();
+      return;
+    }
+    for (const idea of ghosts.ideas) {
+      const latest = this._known.get(idea.key);
+      if (latest && latest !== idea && latest.isFinished && !idea.isFinished) {
+        this.studio.ghosts = { ...ghosts, ideas: ghosts.ideas.map((other) => this._known.get(other.key) ?? other) };
+        return;
+      }
+    }
+  }
+
+  /** The music or the caret changed before the first event: the ideas would stand in the wrong place. */
+  _outrun() {
+    if (this._asking && !this._hasBegun && !this.studio.preview) this.cancel();
+  }
+}

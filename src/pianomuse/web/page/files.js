@@ -1,0 +1,165 @@
+// @ts-check
+/** Opening, exporting and keeping the work. */
+
+import * as client from "../client.js";
+import { emptyProject, lastTick } from "../music/project.js";
+import { fail, hideProblem, say, showProblem } from "./status.js";
+import { byId, text } from "./words.js";
+
+/** @typedef {import("../studio.js").Studio} Studio */
+/** @typedef {import("../music/types.js").Project} Project */
+/** @typedef {import("../ideas/heard.js").Heard} Heard */
+/** @typedef {{project: Project, heard: Heard[], caret: number, savedAt: number}} Saved */
+
+const STORE = "pianomuse.session";
+const SAVE_AFTER_MS = 400;
+const ENDINGS = { midi: "mid", musicxml: "musicxml", wav: "wav" };
+
+export class Files {
+  /** @param {Studio} studio */
+  constructor(studio) {
+    this.studio = studio;
+    this._timer = 0;
+    this._isReady = false;
+    for (const name of ["project", "heard"]) {
+      studio.addEventListener(name, () => {
+        if (!studio.preview && this._isReady) this._saveSoon();
+      });
+    }
+    window.addEventListener("pagehide", () => this._keepHere());
+    this._acceptDrops();
+  }
+
+  /** @param {File} file */
+  async open(file) {
+    const name = file.name;
+    if (!/\.midi?$/i.test(name) && !/midi/.test(file.type)) {
+      showProblem(text("notMidi", { name }));
+      return;
+    }
+    try {
+      const { project, warnings } = await client.importMidi(file);
+      this.show({ ...project, title: project.title || name.replace(/\.midi?$/i, "") });
+      if (warnings.length) showProblem(warnings.join(" "));
+    } catch (error) {
+      if (error instanceof client.Failure && error.code !== "gone") showProblem(text("badFile", { name, message: error.message }));
+      else fail(error);
+    }
+  }
+
+  /** @param {string} name */
+  async openExample(name) {
+    try {
+      this.show(await client.example(name));
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  openEmpty() {
+    this.show(emptyProject(text("untitled")));
+  }
+
+  /** @param {Project} project @param {Heard[]} [heard] @param {number} [caret] */
+  show(project, heard, caret) {
+    this._isReady = true;
+    hideProblem();
+    this.studio.open(project, heard, caret);
+    byId("title").textContent = project.title || text("untitled");
+    document.title = `${project.title || text("untitled")} – PianoMuse`;
+    const bars = project.notes.length ? this.studio.time.barAt(Math.max(lastTick(project) - 1, 0)).number : 0;
+    say("opened", { title: project.title, bars, notes: project.notes.length });
+    this._saveSoon();
+  }
+
+  /** @param {"midi" | "musicxml" | "wav"} format */
+  async export(format) {
+    const { project } = this.studio;
+    const name = `${(project.title || text("untitled")).replace(/[/\\:*?"<>|]/g, " ").trim()}.${ENDINGS[format]}`;
+    say("exporting");
+    try {
+      const url = URL.createObjectURL(await client.exportAs(project, format));
+      const link = document.createElement("a");
+      link.href = url;
+      link.download = name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      say("exported", { name });
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** What was kept last: in this browser or on disk, whichever is newer. @returns {Promise<Saved | null>} */
+  async lastWork() {
+    const here = readHere();
+    const there = await client.savedSession().catch(() => null);
+    const disk = there?.project ? /** @type {Saved} */ (there) : null;
+    if (!disk || (here && here.savedAt >= disk.savedAt)) return here;
+    return disk;
+  }
+
+  /** Keep the work now. */
+  async save() {
+    window.clearTimeout(this._timer);
+    const isHere = this._keepHere();
+    try {
+      await client.saveSession(this._saved());
+      byId("kept").textContent = text("saved");
+    } catch {
+      byId("kept").textContent = isHere ? text("savedHere") : text("offline");
+    }
+  }
+
+  _saveSoon() {
+    window.clearTimeout(this._timer);
+    this._timer = window.setTimeout(() => void this.save(), SAVE_AFTER_MS);
+  }
+
+  /** @returns {Saved} */
+  _saved() {
+    const { project, heard, caret } = this.studio;
+    return { project, heard, caret, savedAt: Date.now() };
+  }
+
+  /** @returns {boolean} whether there was room */
+  _keepHere() {
+    if (!this._isReady) return false;
+    try {
+      localStorage.setItem(STORE, JSON.stringify(this._saved()));
+      return true;
+    } catch {
+      localStorage.removeItem(STORE); // too large for the browser; the disk keeps it
+      return false;
+    }
+  }
+
+  _acceptDrops() {
+    const shade = byId("drop");
+    const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
+    document.addEventListener("dragover", (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      shade.hidden = false;
+    });
+    document.addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) shade.hidden = true;
+    });
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      shade.hidden = true;
+      const file = event.dataTransfer?.files[0];
+      if (file) void this.open(file);
+    });
+  }
+}
+
+/** @returns {Saved | null} */
+function readHere() {
+  try {
+    const saved = JSON.parse(localStorage.getItem(STORE) ?? "null");
+    return saved?.project?.notes ? saved : null;
+  } catch {
+    return null;
+  }
+}

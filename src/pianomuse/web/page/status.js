@@ -1,0 +1,27 @@
+// @ts-check
+/** The line at the foot of the page, which screen readers speak, and the box for what went wrong. */
+
+import { Failure } from "../client.js";
+import { byId, text } from "./words.js";
+
+/** @param {string} key @param {Record<string, unknown>} [values] */
+export function say(key, values) {
+  byId("status").textContent = text(key, values);
+}
+
+/** Say what went wrong and what to do. @param {unknown} error */
+export function fail(error) {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  if (error instanceof Failure) showProblem(error.code === "gone" ? text("gone") : error.message);
+  else showProblem(text("broken", { message: error instanceof Error ? error.message : String(error) }));
+}
+
+/** @param {string} message */
+export function showProblem(message) {
+  byId("problem-text").textContent = message;
+  byId("problem").hidden = false;
+}
+
+export function hideProblem() {
+  byId("problem").hidden = true;
+}

@@ -1,0 +1,62 @@
+// @ts-check
+/** The first screen, and the list of keys. */
+
+import * as client from "../client.js";
+import { KEY_GROUPS } from "./key_texts.js";
+import { fail } from "./status.js";
+import { byId, currentLanguage, make, text } from "./words.js";
+
+/** @typedef {import("./files.js").Files} Files */
+/** @typedef {import("./files.js").Saved} Saved */
+
+/** @param {string} id @returns {HTMLDialogElement} */
+function dialog(id) {
+  return /** @type {HTMLDialogElement} */ (byId(id));
+}
+
+/** @param {Files} files @param {{chooseFile: () => void, done: () => void}} also */
+export async function showWelcome(files, also) {
+  const welcome = dialog("welcome");
+  const close = () => {
+    welcome.close();
+    also.done();
+  };
+  const list = byId("openings");
+  const empty = card(text("welcomeEmpty"), text("welcomeEmptyFacts"), "plus", () => {
+    files.openEmpty();
+    close();
+  });
+  const open = card(text("welcomeOpen"), text("welcomeOpenFacts"), "file", () => {
+    close();
+    also.chooseFile();
+  });
+  list.replaceChildren(empty, open);
+  if (!welcome.open) welcome.showModal();
+  try {
+    for (const { name, title, bars } of await client.examples()) {
+      const facts = text("nBars", { bars });
+      list.append(card(title, facts, "note", () => void files.openExample(name).then(close), name));
+    }
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** @param {string} title @param {string} facts @param {string} kind @param {() => void} onClick @param {string} [name] */
+function card(title, facts, kind, onClick, name = kind) {
+  const button = make("button", { type: "button", class: `opening ${kind}`, "data-name": name });
+  button.append(make("b", {}, title), make("span", { class: "facts" }, facts));
+  button.addEventListener("click", onClick);
+  return button;
+}
+
+export function showKeys() {
+  const column = currentLanguage() === "zh" ? 1 : 0;
+  const groups = KEY_GROUPS.map(({ title, rows }) => {
+    const list = make("dl");
+    for (const row of rows) list.append(make("dt", {}, row[0]), make("dd", {}, row[1 + column]));
+    return make("section", {}, make("h3", {}, title[column]), list);
+  });
+  byId("key-groups").replaceChildren(...groups);
+  dialog("keys").showModal();
+}

@@ -1,0 +1,70 @@
+// @ts-check
+/** Texts in the chosen language, and elements that carry them. */
+
+import { TEXTS } from "./texts.js";
+
+/** @typedef {"en" | "zh"} Language */
+
+let language = /** @type {Language} */ ("en");
+
+/** @returns {Language} */
+export function currentLanguage() {
+  return language;
+}
+
+/** The language chosen before, or the browser's. @returns {Language} */
+export function preferredLanguage() {
+  const chosen = localStorage.getItem("pianomuse.language");
+  if (chosen === "en" || chosen === "zh") return chosen;
+  return navigator.language.startsWith("zh") ? "zh" : "en";
+}
+
+/** @param {Language} chosen */
+export function setLanguage(chosen) {
+  language = chosen;
+  document.documentElement.lang = chosen === "zh" ? "zh-Hans" : "en";
+  localStorage.setItem("pianomuse.language", chosen);
+  fillIn(document.body);
+}
+
+/** @param {string} key @param {Record<string, unknown>} [values] */
+export function text(key, values = {}) {
+  const found = TEXTS[key];
+  if (!found) throw new Error(`no text is called ${key}`);
+  return found[language === "zh" ? 1 : 0].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+/** Put texts into elements with `data-text`, `data-title` (tip and spoken name), `data-hint`. @param {ParentNode} root */
+export function fillIn(root) {
+  for (const element of root.querySelectorAll("[data-text]")) {
+    element.textContent = text(/** @type {HTMLElement} */ (element).dataset.text ?? "");
+  }
+  for (const element of root.querySelectorAll("[data-title]")) {
+    const words = text(/** @type {HTMLElement} */ (element).dataset.title ?? "");
+    element.setAttribute("title", words);
+    element.setAttribute("aria-label", words);
+  }
+  for (const element of root.querySelectorAll("[data-hint]")) {
+    element.setAttribute("placeholder", text(/** @type {HTMLElement} */ (element).dataset.hint ?? ""));
+  }
+}
+
+/**
+ * Make an element.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag @param {Record<string, string>} [attributes] @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** @param {string} id @returns {HTMLElement} */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`the page has no #${id}`);
+  return element;
+}
