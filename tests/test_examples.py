@@ -35,6 +35,14 @@ def test_the_harmonise_script_runs(tmp_path: Path) -> None:
         assert len(read_midi(path).score.tracks[0].notes) > len(read("right-hand").score.tracks[0].notes)
 
 
+def test_the_vary_script_runs(tmp_path: Path) -> None:
+    script = runpy.run_path(str(EXAMPLES / "vary.py"))
+    written = script["main"](["--out", str(tmp_path), "--bars", "3-4"])
+    n_notes = [len(read_midi(path).score.tracks[0].notes) for path in written]
+    assert len(n_notes) == 4
+    assert n_notes[:2] == 2 * [len(read("finished-phrase").score.tracks[0].notes)]  # the rhythm was kept
+
+
 def in_quarters(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
     notes = piece.score.tracks[0].notes.numpy()
     onsets = notes["time"] / piece.grid.ticks_per_quarter

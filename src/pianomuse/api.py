@@ -173,6 +173,25 @@ class Muse:
             options,
         )
 
+    def vary(self, piece: Source, from_bar: int, to_bar: int, **options: Unpack[Options]) -> Ideas:
+        """Write bars from_bar … to_bar anew, heard from both sides, and keep something of what stood there.
+
+        Args:
+            piece: a MIDI file: its path, its bytes, or what `read_midi` returned.
+            from_bar: first bar, from 1.
+            to_bar: last bar.
+            **options: see `Options`. Needed is `keep`: ``rhythm`` is every onset and length, exactly, pitches are free;
+                ``harmony`` is in every beat only the pitch classes that sounded there, the first bass note the one
+                that was lowest.
+
+        Raises:
+            PianoMuseError: a file that cannot be read, or something that cannot be done; one sentence says what.
+
+        """
+        return self._ideas(
+            piece, lambda session, others: session.vary(from_bar, to_bar, whole_piece=True, **others), options
+        )
+
     def session(
         self,
         piece: Source,

@@ -41,3 +41,20 @@ def test_harmonise_refuses_two_hands_in_one_line(capsys: pytest.CaptureFixture[s
     assert (code, out) == (2, "")
     assert err.startswith("bars 1 to 8: two hands play there already")
     assert err.count("\n") == 1
+
+
+def test_vary_keeps_a_rhythm_and_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path, examples: Path) -> None:
+    piece = shutil.copy(examples / "finished-phrase.mid", tmp_path)
+    words = ("vary", piece, "--from-bar", "3", "--to-bar", "4", "--keep", "rhythm", "--candidates", "1", "--json")
+    code, out, err = run(capsys, *words)
+    assert code == 0
+    found = json.loads(out)
+    assert n_notes(found["candidates"][0]["with_completion"]) == n_notes(piece)
+    assert found["limits"]["keep"] == "rhythm"
+    assert "Kept: the rhythm of bars 3–4." in err
+
+
+def test_vary_asks_what_to_keep(capsys: pytest.CaptureFixture[str], examples: Path) -> None:
+    code, _, err = run(capsys, "vary", examples / "finished-phrase.mid", "--from-bar", "3", "--to-bar", "4")
+    assert code == 2
+    assert "--keep" in err

@@ -10,9 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 import mido
+import numpy as np
 import pytest
 
 from pianomuse.midi.read import Piece, read_midi
+from pianomuse.tokens.vocabulary import piano_vocabulary
 
 FILES = Path(__file__).resolve().parent.parent / "files"
 
@@ -97,3 +99,39 @@ def limit_requests() -> ModuleType:
     sys.modules["limit_requests"] = module  # its dataclass looks itself up there
     spec.loader.exec_module(module)
     return module
+
+
+class Dice:
+    """A model that likes early positions and short notes, and nothing else better than another."""
+
+    rows_are_exact = True
+
+    class State:
+        """Nothing is remembered."""
+
+        def __init__(self, n: int) -> None:
+            self.batch = n
+
+        def repeat(self, n: int) -> Dice.State:
+            return Dice.State(n)
+
+        def take(self, rows: Sequence[int]) -> Dice.State:
+            return Dice.State(len(rows))
+
+    def __init__(self) -> None:
+        vocabulary = piano_vocabulary()
+        self.logits = np.zeros(len(vocabulary), dtype=np.float32)
+        self.logits[vocabulary.ids_of("Position")] -= 0.08 * np.arange(192)
+        self.logits[vocabulary.ids_of("Duration")] -= 0.03 * np.arange(288)
+
+    def prefill(self, ids: np.ndarray, state: State | None = None) -> tuple[np.ndarray, State]:
+        return self.logits, Dice.State(1)
+
+    def step(self, ids: np.ndarray, state: State) -> np.ndarray:
+        return np.repeat(self.logits[None], state.batch, axis=0)
+
+
+@pytest.fixture(scope="session")
+def dice() -> Dice:
+    """A model without sense, the same whatever was heard."""
+    return Dice()

@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import replace
 
 import mido
-import numpy as np
 import pytest
 
 from pianomuse.errors import RequestError
@@ -24,40 +23,10 @@ BASS = [(float(beat), 1.0, 40 + 5 * (beat % 4)) for beat in range(16)]
 PEDAL = [(0.0, 127), (3.5, 0), (4.0, 127), (7.5, 0)]
 
 
-class Dice:
-    """A model that likes early positions and short notes, and nothing else better than another."""
-
-    rows_are_exact = True
-
-    class State:
-        def __init__(self, n):
-            self.n = n
-
-        @property
-        def batch(self):
-            return self.n
-
-        def repeat(self, n):
-            return Dice.State(n)
-
-        def take(self, rows):
-            return Dice.State(len(rows))
-
-    def prefill(self, ids, state=None):
-        logits = np.zeros(len(TOKENIZER.vocabulary), dtype=np.float32)
-        logits[TOKENIZER.vocabulary.ids_of("Position")] -= 0.08 * np.arange(192)
-        logits[TOKENIZER.vocabulary.ids_of("Duration")] -= 0.03 * np.arange(288)
-        self.logits = logits
-        return logits, Dice.State(1)
-
-    def step(self, ids, state):
-        return np.repeat(self.logits[None], state.n, axis=0)
-
-
-def harmonised(piece, first, last, hand=MISSING, n_ideas=3, **limits):
+def harmonised(engine, piece, first, last, hand=MISSING, n_ideas=3, **limits):
     asked = read_asked(**limits)
     order = Order(n_ideas=n_ideas, seed=5, sampling=SamplingSettings(1.0, 1.0), adds_hand=hand, asked=asked)
-    return compose(Dice(), TOKENIZER, piece, span_caret(piece, first, last), order)
+    return compose(engine, TOKENIZER, piece, span_caret(piece, first, last), order)
 
 
 def everything(data, tmp_path):
@@ -75,9 +44,9 @@ def everything(data, tmp_path):
 
 @pytest.mark.parametrize(("part", "hand"), [(TUNE, "left"), (BASS, "right")])
 @pytest.mark.parametrize("tempo", [60, 208])
-def test_the_other_hand_is_added_and_nothing_else(piece_of, tmp_path, part, hand, tempo):
+def test_the_other_hand_is_added_and_nothing_else(dice, piece_of, tmp_path, part, hand, tempo):
     piece = piece_of(part, tempos=((0, tempo),), pedals=PEDAL)
-    composition = harmonised(piece, 1, 4)
+    composition = harmonised(dice, piece, 1, 4)
     before = everything(piece.data, tmp_path)
     quarter = piece.grid.ticks_per_quarter
     for idea in composition.ideas:
@@ -95,15 +64,15 @@ def test_the_other_hand_is_added_and_nothing_else(piece_of, tmp_path, part, hand
         assert count_unplayable(rows, 1, tempo) == 0
 
 
-def test_it_is_written_from_the_first_given_note_on(piece_of):
+def test_it_is_written_from_the_first_given_note_on(dice, piece_of):
     piece = piece_of([(3.0, 1.0, 72), *((onset + 4, duration, pitch) for onset, duration, pitch in TUNE)])
-    for idea in harmonised(piece, 1, 5).ideas:
+    for idea in harmonised(dice, piece, 1, 5).ideas:
         assert min(note.tick for note in idea.notes) >= 3 * piece.grid.ticks_per_quarter
 
 
-def test_limits_hold_for_the_new_hand(piece_of):
+def test_limits_hold_for_the_new_hand(dice, piece_of):
     piece = piece_of(TUNE)
-    for idea in harmonised(piece, 2, 3, key="C", range="C2-B3", notes_per_bar="3-5").ideas:
+    for idea in harmonised(dice, piece, 2, 3, key="C", range="C2-B3", notes_per_bar="3-5").ideas:
         assert {note.pitch % 12 for note in idea.notes} <= {0, 2, 4, 5, 7, 9, 11}
         assert all(36 <= note.pitch <= 59 for note in idea.notes)
         bars = Counter(note.tick // (4 * piece.grid.ticks_per_quarter) for note in idea.notes)
@@ -111,24 +80,24 @@ def test_limits_hold_for_the_new_hand(piece_of):
         assert all(3 <= count <= 5 for count in bars.values())
 
 
-def test_new_notes_go_to_the_track_of_their_hand(piece_of):
+def test_new_notes_go_to_the_track_of_their_hand(dice, piece_of):
     piece = piece_of([(16.0, 1.0, 72), *TUNE], [(16.0, 1.0, 48)], names=("right hand", "left hand"))
-    for idea in harmonised(piece, 1, 4).ideas:
+    for idea in harmonised(dice, piece, 1, 4).ideas:
         assert {piece.tracks[note.track].role for note in idea.notes} == {"left"}
 
 
-def test_bars_with_two_hands_or_none_are_refused(piece_of):
+def test_bars_with_two_hands_or_none_are_refused(dice, piece_of):
     piece = piece_of([*TUNE, (24.0, 1.0, 72)], [(0.0, 4.0, 40)], names=("right hand", "left hand"))
     with pytest.raises(RequestError, match=r"bar 1: two hands play there already"):
-        harmonised(piece, 1, 1)
+        harmonised(dice, piece, 1, 1)
     with pytest.raises(RequestError, match=r"bars 5 to 6: no notes"):
-        harmonised(piece, 5, 6)
-    assert harmonised(piece, 2, 4).scene.request.plan.given.hand == "left"
+        harmonised(dice, piece, 5, 6)
+    assert harmonised(dice, piece, 2, 4).scene.request.plan.given.hand == "left"
 
 
-def test_what_rings_in_is_given_too(piece_of):
+def test_what_rings_in_is_given_too(dice, piece_of):
     piece = piece_of([(0.0, 6.0, 62), (8.0, 2.0, 72), (5.0, 1.0, 76)], [(1.0, 0.5, 40)], names=("right", "left"))
-    plan = harmonised(piece, 2, 3).scene.request.plan
+    plan = harmonised(dice, piece, 2, 3).scene.request.plan
     assert (0, 48, 62) in plan.given.notes
     assert plan.ringing == ()
     early = replace(plan.given, notes=plan.given.notes[:1])

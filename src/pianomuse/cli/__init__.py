@@ -22,6 +22,7 @@ from pianomuse.errors import PianoMuseError
 COMMANDS = (
     "complete",
     "fill",
+    "vary",
     "harmonise",
     "prepare",
     "train",

@@ -41,6 +41,13 @@ class HandName(StrEnum):
     RIGHT = "right"
 
 
+class KeepOfBars(StrEnum):
+    """What stays of bars that are varied."""
+
+    RHYTHM = "rhythm"
+    HARMONY = "harmony"
+
+
 class Chromatic(StrEnum):
     """Which notes may leave the key."""
 

@@ -117,6 +117,7 @@ class Ideas(Sequence[Candidate]):
         seconds: from reading the file to the last idea.
         seconds_to_first_note: from reading the file to the first new note; None without notes.
         limits: what was asked to hold, by the name of its option.
+        added_hand: the hand that was written where the other stands, ``left`` or ``right``; empty: both were free.
 
     """
 
@@ -137,6 +138,7 @@ class Ideas(Sequence[Candidate]):
     seconds: float
     seconds_to_first_note: float | None
     limits: Mapping[str, str] = field(default_factory=dict)
+    added_hand: str = ""
 
     @property
     def bars(self) -> int:

@@ -65,8 +65,8 @@ class Options(TypedDict, total=False):
     """How many notes are struck in a bar, such as ``4-8``."""
     voices: str | int | None
     """How many notes sound at once, such as ``1-3``."""
-    keep: Literal["rhythm", "pitches"] | None
-    """What is kept of the bars that are written over or, where nothing is, of those before."""
+    keep: Literal["rhythm", "pitches", "harmony"] | None
+    """What is kept of the bars that are written over or, where nothing is, of those before; harmony only by `vary`."""
     keep_from: int | None
     """The bar, from 1, from which on it is kept."""
 

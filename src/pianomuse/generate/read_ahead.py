@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pianomuse.generate.side import Side
 from pianomuse.generate.states import StateCache
 
+_FEWEST_BARS = 4
 _PAUSE_S = 0.02  # after an answer, so that a reader of events who asks for the next one at once is not kept waiting
 LOG = logging.getLogger(__name__)
 
@@ -126,3 +128,21 @@ class ReadAhead:
             task.error = error
         finally:
             task.done.set()
+
+
+def first_difference(before: Side, now: Side) -> int | None:
+    """Return the first bar, from 1, in which two versions of a piece differ; None if they are the same."""
+    if before.head != now.head:
+        return 1
+    shortest = min(len(before.bars), len(now.bars))
+    differs = np.flatnonzero(before.bars[:shortest] != now.bars[:shortest])
+    if not len(differs) and len(before.bars) == len(now.bars):
+        return None
+    return max(int(np.searchsorted(now.lines, differs[0] if len(differs) else shortest, side="right")), 1)
+
+
+def bars_within(before: Side, n_tokens: int) -> int:
+    """Return how many bars before the caret have at most so many tokens; a few at least."""
+    lines = before.lines
+    fits = len(lines) - 1 - int(np.searchsorted(lines, lines[-1] - n_tokens))
+    return max(fits, _FEWEST_BARS)

@@ -16,18 +16,17 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Literal, Unpack
 
-import numpy as np
-
 from pianomuse.errors import RequestError
 from pianomuse.generate.caret import Caret, caret_at, find_caret, last_bar_with_music, span_caret
 from pianomuse.generate.compose import Composition, Order, Scene, set_scene
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.ghost import Ghost
 from pianomuse.generate.options import Options, order_of
+from pianomuse.generate.original import kept_order
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, MAX_CONTEXT_TOKENS, Request
 from pianomuse.generate.ranking import Ranker, sides_of_a_gap
-from pianomuse.generate.read_ahead import ReadAhead, Turns
-from pianomuse.generate.side import Side, SideReader
+from pianomuse.generate.read_ahead import ReadAhead, Turns, bars_within, first_difference
+from pianomuse.generate.side import SideReader
 from pianomuse.generate.states import DEFAULT_BUDGET_MB, StateCache
 from pianomuse.generate.stream import Heard, Origin, Rank, Stream
 from pianomuse.generate.under import MISSING
@@ -37,7 +36,6 @@ from pianomuse.tokens.tokenizer import PianoTokenizer
 
 READ_AT_ONCE_TOKENS = 2048
 """So much of a piece is read before an answer; what is farther from the caret is left out until it has been read."""
-_FEWEST_BARS = 4
 
 Source = str | Path | bytes | Piece
 
@@ -126,7 +124,7 @@ class Session:
         reader = SideReader(piece, self.tokenizer)
         now = reader.whole
         with self._lock:
-            bar = _first_difference(self._reader.whole, now)
+            bar = first_difference(self._reader.whole, now)
             self.piece, self._reader = piece, reader
             if bar is not None:
                 self._read_ahead(max(self._last_bar_index, bar))
@@ -183,22 +181,21 @@ class Session:
         whole_piece: bool = False,
         **options: Unpack[Options],
     ) -> Stream:
-        """Write the hand that is missing in bars from_bar … to_bar, by default all; what stands there stays.
-
-        Args:
-            from_bar: first bar, from 1.
-            to_bar: last bar.
-            hand: the hand to write; None: the one that does not play there.
-            whole_piece: see `stream`.
-            **options: see `Options`.
-
-        """
+        """Write the hand that is missing in some bars, by default all; see `Muse.harmonise` and `stream`."""
         if hand not in (None, "left", "right"):
             raise RequestError(f"hand {hand}: choose left or right")
         order = replace(self._order(options, is_fill=False), adds_hand=hand or MISSING)
         with self._lock:
             last = last_bar_with_music(self.piece) if to_bar is None else to_bar
             caret = span_caret(self.piece, 1 if from_bar is None else from_bar, last)
+            return self.ask(caret, order, whole_piece=whole_piece)
+
+    def vary(self, from_bar: int, to_bar: int, *, whole_piece: bool = False, **options: Unpack[Options]) -> Stream:
+        """Write bars from_bar … to_bar anew and `keep` something of them; see `Muse.vary` and `stream`."""
+        keep = options.pop("keep", None)
+        with self._lock:
+            caret = span_caret(self.piece, from_bar, to_bar)
+            order = kept_order(self._order(options, is_fill=True), keep, caret, self._reader)
             return self.ask(caret, order, whole_piece=whole_piece)
 
     def ghost(self, stream: Stream, idea: int) -> Ghost:
@@ -213,7 +210,7 @@ class Session:
         self._last_bar_index = caret.bar_index
         is_whole = whole_piece or not self._reads_ahead or self._n_unread(scene.request) <= READ_AT_ONCE_TOKENS
         if not is_whole:
-            near = _bars_within(scene.request, READ_AT_ONCE_TOKENS)
+            near = bars_within(scene.request.before, READ_AT_ONCE_TOKENS)
             scene = set_scene(self.piece, self.tokenizer, caret, replace(order, context_bars=near), self._reader)
             if self.progress == 1.0:
                 self._read_ahead(caret.bar_index)
@@ -285,21 +282,3 @@ def compose(engine: Engine[Any], tokenizer: PianoTokenizer, piece: Piece, caret:
 def read_piece(source: Source, first_downbeat_ticks: int | None) -> Piece:
     """Read a file, unless it is read already."""
     return source if isinstance(source, Piece) else read_midi(source, first_downbeat_ticks=first_downbeat_ticks)
-
-
-def _first_difference(before: Side, now: Side) -> int | None:
-    """Return the first bar, from 1, in which two versions of a piece differ; None if they are the same."""
-    if before.head != now.head:
-        return 1
-    shortest = min(len(before.bars), len(now.bars))
-    differs = np.flatnonzero(before.bars[:shortest] != now.bars[:shortest])
-    if not len(differs) and len(before.bars) == len(now.bars):
-        return None
-    return max(int(np.searchsorted(now.lines, differs[0] if len(differs) else shortest, side="right")), 1)
-
-
-def _bars_within(request: Request, n_tokens: int) -> int:
-    """Return how many bars before the caret have at most so many tokens; a few at least."""
-    lines = request.before.lines
-    fits = len(lines) - 1 - int(np.searchsorted(lines, lines[-1] - n_tokens))
-    return max(fits, _FEWEST_BARS)

@@ -38,10 +38,25 @@ def _row(ideas: Ideas, idea: Candidate, number: int) -> IdeaRow:
         number=number,
         seed=ideas.seed,
         reason=idea.reason,
-        hands=_hands(piece, ideas),
+        hands=_with_added(_hands(piece, ideas), piece, ideas, idea),
         context_bars=CONTEXT_BARS,
         bars_after=min(ideas.bars_after, CONTEXT_BARS),
     )
+
+
+def _with_added(hands: list[Hand] | None, piece: Piece, ideas: Ideas, idea: Candidate) -> list[Hand] | None:
+    """Return the hands with those of the new bars exactly, where one hand was added to the other."""
+    if not ideas.added_hand or hands is None:
+        return hands
+    new = {(note.tick, note.pitch) for note in idea.notes}
+    added: Hand = "left" if ideas.added_hand == "left" else "right"
+    given: Hand = "right" if added == "left" else "left"
+    notes = piece.score.tracks[0].notes
+    first, last = ideas.caret.tick, ideas.caret.end_tick
+    return [
+        (added if (note.time, note.pitch) in new else given) if first <= note.time < last else hand
+        for note, hand in zip(notes, hands, strict=True)
+    ]
 
 
 def _hands(piece: Piece, ideas: Ideas) -> list[Hand] | None:

@@ -174,6 +174,7 @@ class Stream(Iterator[Event]):
             seconds=time.perf_counter() - since,
             seconds_to_first_note=None if first_note is None else first_note - since,
             limits=scene.order.asked.said,
+            added_hand=scene.request.plan.given.hand if scene.request.plan.given is not None else "",
         )
 
     def _writer(self, idea: int) -> IdeaWriter:

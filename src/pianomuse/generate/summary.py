@@ -74,6 +74,8 @@ def notices(piece: Piece, composition: Composition, order: Order) -> list[str]:
     if kept is not None:
         bars = list(dict.fromkeys(kept.bars))
         sentences.append(f"Kept: the {kept.what} of {bar_span(bars[0], bars[-1])}.")
+    if order.asked.said.get("chords", "").startswith("as in"):
+        sentences.append(f"Kept: the harmony{order.asked.said['chords'].removeprefix('as')}, beat by beat.")
     caret = composition.scene.caret
     sentences += _about_the_place(piece, caret, order)
     sentences += _about_the_tempo(piece, composition, order)
