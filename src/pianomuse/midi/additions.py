@@ -6,12 +6,13 @@ key let go and struck again at the same tick sounds twice, and new notes find th
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pianomuse.errors import RequestError
-from pianomuse.midi.events import CONTROL, NOTE_OFF, NOTE_ON, SUSTAIN, Event
+from pianomuse.midi.events import CONTROL, NOTE_OFF, NOTE_ON, SUSTAIN, Event, EventFile, chunk_bytes
 from pianomuse.midi.parts import PIANO_ROLES
 from pianomuse.midi.read import Piece
 
@@ -88,3 +89,23 @@ def new_rows(
 def in_order(rows: Iterable[Row]) -> list[Event]:
     """Sort rows into events; those of one tick and place keep their order."""
     return [(tick, raw) for tick, _, raw in sorted(rows, key=lambda row: row[:2])]
+
+
+def written(file: EventFile, rows: list[list[Row]], end_ticks: list[int], new_chunks: Sequence[bytes] = ()) -> bytes:
+    """Write the file with the events of `rows`; chunks that are as they were are copied, new ones come last.
+
+    A file of format 0 that receives a second chunk becomes one of format 1.
+    """
+    out = bytearray()
+    position = 0
+    for chunk, chunk_rows, end_tick in zip(file.chunks, rows, end_ticks, strict=True):
+        events = in_order(chunk_rows)
+        out += file.data[position : chunk.start - 8]
+        if events == chunk.events and end_tick == chunk.end_tick:
+            out += file.data[chunk.start - 8 : chunk.end]
+        else:
+            out += chunk_bytes(events, end_tick)
+        position = chunk.end
+    if new_chunks:
+        out[8:12] = struct.pack(">HH", 1, len(file.chunks) + len(new_chunks))
+    return bytes(out + b"".join(new_chunks) + file.data[position:])

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from pianomuse.midi.additions import LAST, PEDALS, STAYS, NewNote, NewPedal, Row, check_additions, in_order, new_rows
+from pianomuse.midi.additions import LAST, PEDALS, STAYS, NewNote, NewPedal, Row, check_additions, new_rows, written
 from pianomuse.midi.bars import tempo_at
 from pianomuse.midi.events import (
     CONTROL,
@@ -25,7 +25,6 @@ from pianomuse.midi.events import (
     TEMPO,
     Event,
     EventFile,
-    chunk_bytes,
     meta,
     parse,
 )
@@ -70,7 +69,7 @@ def replace_span(
         gone = _gone(piece.tracks, index, chunk.events, parts, (from_tick, to_tick), stays)
         rows.append([(tick, STAYS, raw) for i, (tick, raw) in enumerate(chunk.events) if i not in gone])
     _add(piece, file, rows, (from_tick, to_tick), to_tick, notes, pedals, tempo_mspq)
-    return _written(file, rows, [chunk.end_tick for chunk in file.chunks])
+    return written(file, rows, [chunk.end_tick for chunk in file.chunks])
 
 
 def insert_span(
@@ -109,7 +108,7 @@ def insert_span(
         rows.append(stay + later)
     _add(piece, file, rows, span, at_tick, notes, pedals, tempo_mspq)
     end_ticks = [chunk.end_tick + (length_ticks if chunk.end_tick >= at_tick else 0) for chunk in file.chunks]
-    return _written(file, rows, end_ticks)
+    return written(file, rows, end_ticks)
 
 
 def _gone(
@@ -213,18 +212,3 @@ def _tempo_rows(piece: Piece, span: tuple[int, int], old_end: int, tempo_mspq: i
     last_onset = int(piece.score.tracks[0].notes.numpy()["time"].max())
     if last_onset >= old_end and all(tempo.time != old_end for tempo in piece.score.tempos):
         yield 0, (span[1], PEDALS, meta(TEMPO, tempo_at(piece.score, old_end).to_bytes(3, "big")))
-
-
-def _written(file: EventFile, rows: list[list[Row]], end_ticks: list[int]) -> bytes:
-    """Write the file with the events of `rows`; chunks that are as they were are copied."""
-    out = bytearray()
-    position = 0
-    for chunk, chunk_rows, end_tick in zip(file.chunks, rows, end_ticks, strict=True):
-        events = in_order(chunk_rows)
-        out += file.data[position : chunk.start - 8]
-        if events == chunk.events and end_tick == chunk.end_tick:
-            out += file.data[chunk.start - 8 : chunk.end]
-        else:
-            out += chunk_bytes(events, end_tick)
-        position = chunk.end
-    return bytes(out + file.data[position:])
