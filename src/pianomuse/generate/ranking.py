@@ -95,15 +95,19 @@ def sides_of_a_gap(reader: SideReader, caret: Caret) -> tuple[Side, Side]:
 
 def features_of(candidate: Candidate) -> dict[str, float]:
     """Return the features of a ranked idea, scaled; see `pianomuse.generate.taste`."""
-    figures = candidate.figures
-    if figures is None:
+    if candidate.figures is None:
         raise ValueError(f"idea {candidate.number} has no figures yet: it gets them when all ideas are written")
+    return features(candidate.figures, candidate.ending)
+
+
+def features(figures: Figures, ending: str) -> dict[str, float]:
+    """Return the features of an idea from its figures and how it ends, in words."""
     raw = {
         "likely": figures.log_prob_per_note,
         "joins": figures.following_log_prob_per_note or 0.0,
         "near": figures.nearness,
         "fuller": figures.fullness,
-        "closes": float(candidate.ending.startswith("ends closed")),
+        "closes": float(ending.startswith("ends closed")),
     }
     return {name: value / _SCALES[name] for name, value in raw.items()}
 

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
@@ -217,7 +218,7 @@ class Session:
         return Stream(
             self.engine,
             scene,
-            lambda: self._listen(scene),
+            lambda is_closed: self._listen(scene, is_closed),
             origin=self.origin,
             is_whole=is_whole,
             turn=self._turns.answer,
@@ -241,12 +242,14 @@ class Session:
     def _n_unread(self, request: Request) -> int:
         return len(request.ids) - self.cache.n_known(request.ids, request.lines)
 
-    def _listen(self, scene: Scene) -> list[Heard]:
-        heard = []
+    def _listen(self, scene: Scene, is_closed: Callable[[], bool]) -> list[Heard]:
+        heard: list[Heard] = []
         for request in scene.requests:
             for n_tokens, logits, state in self.cache.reading(request.ids, request.lines):
                 self.n_tokens_read += n_tokens
                 last = logits, state
+                if is_closed():
+                    return heard
             heard.append(last)
         return heard
 

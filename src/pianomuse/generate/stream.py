@@ -58,7 +58,7 @@ class Stream(Iterator[Event]):
     Args:
         engine: the model.
         scene: where the ideas go and what is asked for.
-        listen: reads the requests of the scene; called when the first event is asked for.
+        listen: reads the requests of the scene, until what it is given says that the stream is closed.
         origin: what writes.
         is_whole: nothing is left out because the piece is still being read.
         turn: entered while the model works.
@@ -70,7 +70,7 @@ class Stream(Iterator[Event]):
         self,
         engine: Engine[Any],
         scene: Scene,
-        listen: Callable[[], list[Heard]],
+        listen: Callable[[Callable[[], bool]], list[Heard]],
         *,
         origin: Origin | None = None,
         is_whole: bool = True,
@@ -185,7 +185,9 @@ class Stream(Iterator[Event]):
     def _write(self) -> Iterator[Event]:
         yield self._what_is_heard()
         with self._turn():
-            heard = self._listen()
+            heard = self._listen(lambda: self._is_closed)
+        if self._is_closed:
+            return
         decoding_since = time.perf_counter()
         order = self.scene.order
         wanted = n_drawn = order.n_ideas
