@@ -10,10 +10,11 @@ PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(IS_SUITABLE)' 2>/dev/null
 endif
 PYTEST_ARGS ?= -n auto --maxprocesses 4
 
-.PHONY: help demo test lint types compose develop reference-markov reference-works reference-attention train-default evaluate-default clean
+.PHONY: help demo studio test lint types compose with-studio develop reference-markov reference-works reference-attention train-default evaluate-default clean
 
 help:
 	@echo "make demo     complete three bundled pieces and say where to listen"
+	@echo "make studio   compose in the browser; no network is needed once it is installed"
 	@echo "make test     run the tests (installs PyTorch)"
 	@echo "make lint     check style and layout (ruff)"
 	@echo "make types    check the types (mypy --strict)"
@@ -26,6 +27,9 @@ help:
 
 demo: compose
 	@$(BIN)/python scripts/demo.py
+
+studio: with-studio
+	@$(BIN)/pianomuse studio $(ARGS)
 
 test: develop
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -59,10 +63,10 @@ evaluate-default: develop
 	@test -n "$(MIDI_DIR)" || { echo "Name validation music: make evaluate-default MIDI_DIR=my-midi-files" >&2; exit 1; }
 	@$(BIN)/python scripts/write_card.py "$(MIDI_DIR)" --out $(or $(OUT),build/evaluation) $(ARGS)
 
-compose develop:
+compose with-studio develop:
 	@test -n "$(PYTHON)" || { echo "PianoMuse needs Python 3.11 or newer, and none was found. Install it" \
 		"(https://www.python.org/downloads/) or name it: make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@"$(PYTHON)" scripts/setup_env.py $@ --venv $(VENV)
+	@"$(PYTHON)" scripts/setup_env.py $(@:with-%=%) --venv $(VENV)
 
 clean:
 	rm -rf $(VENV) $(VENV)-compose build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

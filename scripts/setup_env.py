@@ -1,10 +1,10 @@
-"""Make the environment in which `make demo` and `make test` run: `python scripts/setup_env.py compose|develop`.
+"""Make the environment in which `make demo`, `make studio` and `make test` run: `python scripts/setup_env.py PROFILE`.
 
-`compose` is what a composer installs: the package and its base requirements, no PyTorch. `develop` is the package in
-place (edits count at once) with the extra `dev`, PyTorch included: an installed torch in range is kept; without an
-NVIDIA driver the CPU build is taken, from PyTorch's CPU index where that answers within seconds, else the pinned
-version from the default index. Says beforehand what will be downloaded, does nothing when nothing has changed.
-Standard library only: it runs before anything is installed.
+`compose` is what a composer installs: the package and its base requirements, no PyTorch; `studio` adds the web server
+of the extra `studio`. `develop` is the package in place (edits count at once) with the extra `dev`, PyTorch included:
+an installed torch in range is kept; without an NVIDIA driver the CPU build is taken, from PyTorch's CPU index where
+that answers within seconds, else the pinned version from the default index. Says beforehand what will be downloaded,
+does nothing when nothing has changed. Standard library only: it runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "constraints.txt"
 STAMP = "pianomuse-setup.json"
+PROFILES = ("compose", "studio", "develop")
+SUFFICES_FOR = {
+    "compose": ("compose",),
+    "compose in place": ("compose",),
+    "studio": ("compose", "studio"),
+    "studio in place": ("compose", "studio"),
+    "develop": PROFILES,
+}
+"""What an environment is good for, by what it was made as."""
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 TORCH_RANGE = ((2, 6), (3, 0))
 
 # Wheels measured on Linux x86-64 with Python 3.11, in MB.
-BASE_MB, DEVELOP_MB, TORCH_CPU_MB, TORCH_CUDA_MB = 110, 110, 190, 3000
+BASE_MB, STUDIO_MB, DEVELOP_MB, TORCH_CPU_MB, TORCH_CUDA_MB = 110, 4, 110, 190, 3000
 
 PROBE = """
 import importlib.metadata as m, json
@@ -37,8 +46,8 @@ def version(name):
     try: return m.version(name)
     except m.PackageNotFoundError: return None
 url = json.loads(m.distribution("pianomuse").read_text("direct_url.json") or "{}") if version("pianomuse") else {}
-print(json.dumps({"torch": version("torch"), "miditok": version("miditok"), "pytest": version("pytest"),
-                  "is_editable": url.get("dir_info", {}).get("editable", False)}))
+print(json.dumps({"torch": version("torch"), "miditok": version("miditok"), "fastapi": version("fastapi"),
+                  "pytest": version("pytest"), "is_editable": url.get("dir_info", {}).get("editable", False)}))
 """
 
 
@@ -48,6 +57,7 @@ class Found:
 
     torch: str | None
     miditok: str | None
+    fastapi: str | None
     pytest: str | None
     is_editable: bool
 
@@ -55,7 +65,7 @@ class Found:
 def main() -> int:
     """Make or complete the environment; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("profile", choices=("compose", "develop"))
+    parser.add_argument("profile", choices=PROFILES)
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv")
     arguments = parser.parse_args()
     venv: Path = arguments.venv
@@ -109,8 +119,10 @@ def look_into(python: Path) -> Found:
 def install(python: Path, profile: str, found: Found) -> None:
     """Install what the profile asks for; say first how much will be downloaded."""
     size_mb = 0 if found.miditok else BASE_MB
-    if profile == "compose":
-        target = ["-e", str(ROOT)] if found.is_editable else [str(ROOT)]
+    if profile in ("compose", "studio"):
+        package = f"{ROOT}[studio]" if profile == "studio" or found.fastapi else str(ROOT)
+        target = ["-e", package] if found.is_editable else [package]
+        size_mb += STUDIO_MB if profile == "studio" and not found.fastapi else 0
         _announce(size_mb)
         _pip(python, "install", "-c", CONSTRAINTS, *target)
         return
@@ -169,15 +181,17 @@ def is_up_to_date(venv: Path, profile: str) -> bool:
         stamp = json.loads((venv / STAMP).read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    if not venv_python(venv).exists() or profile not in (stamp.get("profile"), "compose"):
+    if not venv_python(venv).exists() or profile not in SUFFICES_FOR.get(stamp.get("profile"), ()):
         return False
     return stamp.get("inputs") == fingerprint(stamp["profile"])
 
 
 def write_stamp(venv: Path, profile: str) -> None:
     """Remember what the environment was made from."""
-    is_editable = look_into(venv_python(venv)).is_editable
-    made = "develop" if profile == "develop" else "editable" if is_editable else "compose"
+    found = look_into(venv_python(venv))
+    made = "develop" if profile == "develop" else "studio" if found.fastapi else "compose"
+    if found.is_editable and made != "develop":
+        made = f"{made} in place"
     (venv / STAMP).write_text(json.dumps({"profile": made, "inputs": fingerprint(made)}), "utf-8")
 
 
@@ -186,7 +200,7 @@ def fingerprint(profile: str) -> str:
     digest = hashlib.sha256(str(ROOT).encode())
     for path in (ROOT / "pyproject.toml", CONSTRAINTS, ROOT / "src" / "pianomuse" / "__init__.py"):
         digest.update(path.read_bytes())
-    if profile == "compose":
+    if profile in ("compose", "studio"):
         for path in sorted((ROOT / "src").rglob("*")):
             if path.is_file() and path.parent.name != "__pycache__":
                 digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size} {path.stat().st_mtime_ns}".encode())

@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "pianomuse"
 
 LINES = (  # a room may import rooms on lines below its own
     ("__init__", "__main__"),
-    ("cli", "server"),
+    ("cli",),
+    ("server",),
     ("api",),
     ("evaluate",),
     ("train",),

@@ -42,7 +42,9 @@ def pip_calls(setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tu
 
 
 def found(setup_env: ModuleType, **what: object) -> object:
-    return setup_env.Found(**{"torch": None, "miditok": None, "pytest": None, "is_editable": False, **what})
+    return setup_env.Found(
+        **{"torch": None, "miditok": None, "fastapi": None, "pytest": None, "is_editable": False, **what}
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,15 @@ def test_composing_installs_a_copy_without_torch(
     assert capsys.readouterr().out.startswith("About 110 MB will be downloaded")
 
 
+def test_the_studio_brings_its_server_and_stays_when_composing_is_set_up_again(
+    setup_env: ModuleType, capsys: pytest.CaptureFixture[str], pip_calls: list[tuple[list[str], str]]
+) -> None:
+    setup_env.install(PYTHON, "studio", found(setup_env))
+    assert capsys.readouterr().out.startswith("About 114 MB will be downloaded")
+    setup_env.install(PYTHON, "compose", found(setup_env, miditok="3.1.0", fastapi="0.165.0"))
+    assert [words[-1] for words, _ in pip_calls] == [f"{setup_env.ROOT}[studio]"] * 2
+
+
 def test_an_install_in_place_stays_in_place(setup_env: ModuleType, pip_calls: list[tuple[list[str], str]]) -> None:
     setup_env.install(PYTHON, "compose", found(setup_env, miditok="3.1.0", is_editable=True))
     assert pip_calls[0][0][-2:] == ["-e", str(setup_env.ROOT)]
@@ -128,7 +139,16 @@ def test_nothing_is_done_until_a_file_changes(
     (source / "new.py").touch()
     assert not setup_env.is_up_to_date(venv, "compose")
 
+    stamp("compose")
+    assert not setup_env.is_up_to_date(venv, "studio")
+    stamp("studio")
+    assert setup_env.is_up_to_date(venv, "studio")
+    assert setup_env.is_up_to_date(venv, "compose")
+    (source / "page.py").touch()
+    assert not setup_env.is_up_to_date(venv, "studio")
+
     stamp("develop")
+    assert setup_env.is_up_to_date(venv, "studio")
     (source / "newer.py").touch()
     assert setup_env.is_up_to_date(venv, "develop")
     assert setup_env.is_up_to_date(venv, "compose")

@@ -34,6 +34,8 @@ COMMANDS = (
     "convert",
     "export",
     "taste",
+    "studio",
+    "serve",
     "info",
     "vocab",
     "memory",

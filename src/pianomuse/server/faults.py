@@ -1,0 +1,104 @@
+"""What a client is told when something cannot be done: `{"error": {"code", "message"}}`, one sentence, no traceback."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from pianomuse.errors import CheckpointError, MidiError, PianoMuseError, StorageError
+
+FAULT = "This is a fault in PianoMuse: report what stands in the window where the studio was started."
+_CODES = {MidiError: "midi", CheckpointError: "model", StorageError: "storage"}
+_WORDS = {
+    404: ("not_found", "There is nothing at this address: see /api/v1/openapi.json for what there is."),
+    405: ("method", "This address takes another method: see /api/v1/openapi.json for what there is."),
+    400: ("json", "The request body is no JSON: send one JSON object."),
+}
+LOG = logging.getLogger(__name__)
+
+
+class Told(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(description="one word for programs")
+    message: str = Field(description="one sentence that says what to do")
+
+
+class Refused(BaseModel):
+    """The answer of every request that is not done."""
+
+    error: Told
+
+
+class Refusal(HTTPException):
+    """A request that is refused before anything is done.
+
+    Args:
+        status: of the answer.
+        code: one word for programs.
+        message: one sentence that says what to do.
+
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        """Keep the code beside the message."""
+        super().__init__(status, message)
+        self.code = code
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let an application answer every error in one form."""
+    app.add_exception_handler(PianoMuseError, _said)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Exception, _failed)
+
+
+def answer(status: int, code: str, message: str) -> JSONResponse:
+    """Return an error as an answer."""
+    return JSONResponse({"error": {"code": code, "message": message}}, status)
+
+
+def sentence(error: PianoMuseError) -> str:
+    """Return what an error says, with the names that a client uses instead of options of the command line.
+
+    >>> sentence(PianoMuseError("--at-bar 99: the music has bars 1 to 8"))
+    'at_bar 99: the music has bars 1 to 8'
+    """
+    text = " ".join(str(error).split())
+    return re.sub(r"(?<!\w)--([a-z][a-z-]*)", lambda option: option[1].replace("-", "_"), text)
+
+
+async def _said(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, PianoMuseError)
+    return answer(400, _CODES.get(type(error), "request"), sentence(error))
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return answer(400, "json", f"{_WORDS[400][1]}")
+    where = ".".join(str(part) for part in first["loc"][1:]) or "the body"
+    kind = str(first["type"])
+    code = "too_many" if kind in ("too_long", "string_too_long") else "invalid"
+    return answer(422, code, f"{where}: {first['msg']}")
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if isinstance(error, Refusal):
+        return answer(error.status_code, error.code, error.detail)
+    code, message = _WORDS.get(error.status_code, ("refused", str(error.detail)))
+    return answer(error.status_code, code, message)
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(500, "fault", FAULT)

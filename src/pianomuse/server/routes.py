@@ -1,0 +1,252 @@
+"""Addresses that answer at once: what is there, import and export, the slot on disk, the watched file."""
+
+from __future__ import annotations
+
+import io
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import soundfile
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, Field
+
+from pianomuse.errors import RequestError
+from pianomuse.generate.ideas import Figures
+from pianomuse.generate.ranking import features
+from pianomuse.generate.taste import load_taste
+from pianomuse.midi.read import Piece
+from pianomuse.notation.musicxml import musicxml
+from pianomuse.render.piano import SAMPLE_RATE, score_sound
+from pianomuse.render.sheet import sheet_of
+from pianomuse.render.tempo import seconds_at, tempo_steps
+from pianomuse.server import autosave, bounds
+from pianomuse.server.examples import example, examples
+from pianomuse.server.faults import Refusal
+from pianomuse.server.project import project_of
+from pianomuse.server.project_file import NO_NOTES, file_of
+from pianomuse.server.schema import Choice, IdeaFigures, Project
+from pianomuse.server.state import Held
+from pianomuse.server.watch import changes
+
+MIDI, MUSICXML, WAV = "audio/midi", "application/vnd.recordare.musicxml+xml", "audio/wav"
+LICENCES = (
+    "PianoMuse: MIT licence, the PianoMuse developers.",
+    "Piano samples: adapted from Salamander Grand Piano V3 by Alexander Holm, CC BY 3.0 "
+    "(https://creativecommons.org/licenses/by/3.0/); shortened, resampled, levelled and re-encoded.",
+    "Default model: trained on public domain, CC0, CC BY and MIT licensed scores; NOTICE names every collection.",
+    "Examples: Mutopia Project, public domain; OpenScore Lieder Corpus, CC0 1.0.",
+)
+
+router = APIRouter()
+
+
+class Health(BaseModel):
+    """The server is there."""
+
+    ok: bool
+    version: str
+
+
+class Info(BaseModel):
+    """What the server is."""
+
+    model: str
+    style: str = Field(description="empty without one")
+    device: str
+    limits: dict[str, int] = Field(description="the most a request may ask for; bytes and seconds say so")
+    streams: int = Field(description="requests for ideas that are being written now")
+    watches: str | None = Field(description="name of the file that is watched")
+    licences: list[str]
+
+
+class Example(BaseModel):
+    """An opening to try."""
+
+    name: str
+    title: str
+    bars: int
+
+
+class Imported(BaseModel):
+    """A file as a project."""
+
+    project: Project
+    warnings: list[str] = Field(description="what was left out or assumed, as sentences")
+
+
+class Choices(BaseModel):
+    """How much was learnt so far."""
+
+    choices: int
+
+
+def _binary(kind: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+def _body(kind: str, schema: dict[str, str]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {kind: {"schema": schema}}}}
+
+
+@router.get("/health")
+async def health() -> Health:
+    """Say that the server is there."""
+    return Health(ok=True, version=version("pianomuse"))
+
+
+@router.get("/info")
+async def info(state: Held) -> Info:
+    """Say what the server is and how much it can be asked for."""
+    muse = state.muse
+    return Info(
+        model=muse.name,
+        style=muse.style.name if muse.style is not None else "",
+        device=muse.device,
+        limits=bounds.as_told() | {"streams": state.jobs.most},
+        streams=state.jobs.n_running,
+        watches=state.watched.name if state.watched is not None else None,
+        licences=list(LICENCES),
+    )
+
+
+@router.get("/examples")
+def list_examples() -> list[Example]:
+    """List the openings to try."""
+    return [Example(name=name, title=title, bars=bars) for name, title, bars in examples()]
+
+
+@router.get("/examples/{name}")
+def open_example(name: str) -> Project:
+    """Open one of them."""
+    data = example(name)
+    if not data:
+        raise Refusal(404, "not_found", "There is no example of that name: GET /api/v1/examples lists them.")
+    return project_of(data, next(title for known, title, _ in examples() if known == name))[0]
+
+
+@router.post("/import", openapi_extra=_body(MIDI, {"type": "string", "format": "binary"}))
+async def import_midi(
+    request: Request, state: Held, title: Annotated[str, Query(max_length=bounds.TEXT)] = ""
+) -> Imported:
+    """Read a standard MIDI file as a project; `title` is what it is called."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in (MIDI, "audio/mid", "audio/x-midi", "application/octet-stream"):
+        raise Refusal(415, "media_type", f"Send a MIDI file as Content-Type: {MIDI}.")
+    data = await request.body()
+
+    def read() -> Imported:
+        with state.converting():
+            return _imported(data, title)
+
+    return await run_in_threadpool(read)
+
+
+@router.post("/export/midi", response_class=Response, responses=_binary(MIDI))
+def export_midi(project: Project, state: Held) -> Response:
+    """Write the project as MIDI; what was imported and not changed comes back event by event."""
+    with state.converting():
+        return _download(file_of(project).data, MIDI, project.title, "mid")
+
+
+@router.post("/export/musicxml", response_class=Response, responses=_binary(MUSICXML))
+def export_musicxml(project: Project, state: Held) -> Response:
+    """Write the project as sheet music."""
+    with state.converting():
+        sheet = sheet_of(_piece(project), project.title)
+        return _download(musicxml(sheet), MUSICXML, project.title, "musicxml")
+
+
+@router.post("/export/wav", response_class=Response, responses=_binary(WAV))
+def export_wav(project: Project, state: Held) -> Response:
+    """Play the project on the sampled piano: 16 bit, stereo, 44.1 kHz."""
+    with state.converting():
+        score = _piece(project).score
+        seconds = seconds_at(tempo_steps(score), max(note.time + note.duration for note in score.tracks[0].notes))
+        if seconds > bounds.WAV_SECONDS:
+            most = bounds.WAV_SECONDS // 60
+            raise Refusal(413, "too_long", f"The piece lasts {seconds / 60:.0f} minutes, more than {most}: shorten it.")
+        buffer = io.BytesIO()
+        soundfile.write(buffer, score_sound(score), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+        return _download(buffer.getvalue(), WAV, project.title, "wav")
+
+
+@router.get("/session", responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}})
+def get_session(state: Held) -> Response:
+    """Return what was kept on disk, null if nothing was."""
+    with state.slot:
+        return Response(autosave.kept() or b"null", media_type="application/json")
+
+
+@router.put("/session", status_code=204, openapi_extra=_body("application/json", {"type": "object"}))
+async def put_session(request: Request, state: Held) -> None:
+    """Keep a JSON object on disk, in place of what was kept."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(415, "media_type", "Send a JSON object as Content-Type: application/json.")
+    document = await request.body()
+
+    def keep() -> None:
+        with state.slot:
+            autosave.keep(document)
+
+    await run_in_threadpool(keep)
+
+
+@router.post("/prefer")
+def prefer(choice: Choice, state: Held) -> Choices:
+    """Remember on this machine which idea was taken; later ideas are put in order by that."""
+    chosen = _features(choice.chosen)
+    others = [_features(idea) for idea in choice.among if idea != choice.chosen]
+    with state.slot:
+        taste = load_taste().after(chosen, others)
+        taste.save()
+    return Choices(choices=taste.n_choices)
+
+
+@router.get("/watch", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def watch(state: Held) -> StreamingResponse:
+    """Tell by server-sent events `changed` when the watched file was written."""
+    return StreamingResponse(changes(_watched(state)), media_type="text/event-stream")
+
+
+@router.get("/watch/project")
+def watched_project(state: Held) -> Imported:
+    """Read the watched file as a project."""
+    path = _watched(state)
+    with state.converting():
+        try:
+            data = path.read_bytes() if path.stat().st_size <= bounds.REQUEST_BYTES else b""
+        except OSError as error:
+            raise RequestError(f"{path.name} cannot be read ({error.strerror}): export it again.") from error
+        return _imported(data, path.stem)
+
+
+def _imported(data: bytes, title: str) -> Imported:
+    project, warnings = project_of(data, title)
+    return Imported.model_construct(project=project, warnings=warnings)
+
+
+def _piece(project: Project) -> Piece:
+    if not project.notes:
+        raise RequestError(NO_NOTES)
+    return file_of(project).read()
+
+
+def _features(idea: IdeaFigures) -> dict[str, float]:
+    values = idea.model_dump()
+    ending = values.pop("ending")
+    return features(Figures(**values), ending)
+
+
+def _watched(state: Held) -> Path:
+    if state.watched is None:
+        raise Refusal(404, "not_watching", "No file is watched: start the studio with --watch FILE.mid.")
+    return state.watched
+
+
+def _download(data: bytes | str, kind: str, title: str, suffix: str) -> Response:
+    name = quote(f"{title.strip() or 'piece'}.{suffix}", safe="")
+    return Response(data, media_type=kind, headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"})

@@ -1,0 +1,90 @@
+"""Addresses that write ideas: JSON Lines, one event a line, until the client has enough."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.concurrency import run_in_threadpool
+
+from pianomuse.errors import RequestError
+from pianomuse.generate.session import Session
+from pianomuse.generate.stream import Stream
+from pianomuse.server.faults import Refusal
+from pianomuse.server.jobs import Job
+from pianomuse.server.project_file import NO_NOTES, file_of
+from pianomuse.server.schema import CompleteWish, FillWish, Wish
+from pianomuse.server.state import Held, State
+from pianomuse.server.wire import WireEvent
+
+router = APIRouter()
+
+
+async def completing(wish: CompleteWish, state: Held) -> AsyncIterator[Job]:
+    """Write ideas as long as the response lasts."""
+
+    def ask(session: Session) -> Stream:
+        return session.stream(at_bar=wish.at_bar, bars=wish.bars, insert=wish.insert, **_options(wish))
+
+    async with _job(state, wish, ask) as job:
+        yield job
+
+
+async def filling(wish: FillWish, state: Held) -> AsyncIterator[Job]:
+    """Write ideas as long as the response lasts."""
+
+    def ask(session: Session) -> Stream:
+        return session.fill(wish.from_bar, wish.to_bar, **_options(wish))
+
+    async with _job(state, wish, ask) as job:
+        yield job
+
+
+@router.post("/complete")
+async def complete(job: Annotated[Job, Depends(completing)]) -> AsyncIterable[WireEvent]:
+    """Go on after a bar. Closing the connection cancels within one token."""
+    async for event in job.events():
+        yield event
+
+
+@router.post("/fill")
+async def fill(job: Annotated[Job, Depends(filling)]) -> AsyncIterable[WireEvent]:
+    """Write bars anew from what stands on both sides. Closing the connection cancels within one token."""
+    async for event in job.events():
+        yield event
+
+
+@router.delete("/complete/{request_id}", status_code=204)
+async def cancel(request_id: str, state: Held) -> None:
+    """Cancel a request for ideas, for clients that cannot close the connection."""
+    if not state.jobs.cancel(request_id):
+        raise Refusal(404, "not_found", "There is no request of that id: it has ended already.")
+
+
+@asynccontextmanager
+async def _job(state: State, wish: Wish, ask: Callable[[Session], Stream]) -> AsyncIterator[Job]:
+    async with state.jobs.place():
+        stream, tracks = await run_in_threadpool(_prepare, state, wish, ask)
+        job = state.jobs.begin(stream, tracks)
+    try:
+        yield job
+    finally:
+        job.cancel()
+
+
+def _prepare(state: State, wish: Wish, ask: Callable[[Session], Stream]) -> tuple[Stream, Sequence[int]]:
+    """Read the project as the model does; return the stream, and the project's track for each of the piece's."""
+    if not wish.project.notes:
+        raise RequestError(NO_NOTES)
+    file = file_of(wish.project)
+    piece = file.read()
+    return state.sessions.ask(wish.project, piece, ask), file.track_numbers(piece)
+
+
+def _options(wish: Wish) -> dict[str, Any]:
+    """Return what is asked for besides the place, as `generate.options.Options` names it."""
+    said = wish.model_dump(include={"candidates", "seed", "adventure", "temperature", "top_p"}, exclude_none=True)
+    limits = wish.limits.model_dump(exclude_none=True) if wish.limits is not None else {}
+    return said | limits
