@@ -91,8 +91,14 @@ class Limits(Strict):
     key: Words | None = Field(default=None, description="such as Am")
     chords: Words | None = Field(default=None, description="such as Am | F C/E | G7")
     range: Words | None = Field(default=None, description="lowest and highest note, such as C3-E5")
-    hand: Literal["left", "right"] | None = Field(default=None, description="write this hand only")
+    hand: Literal["left", "right"] | None = Field(
+        default=None, description="only for /fill: write this hand beside what stands in the bars, which stays"
+    )
     notes_per_bar: Words | int | None = Field(default=None, description="notes struck in a bar, such as 4-8")
+    keep: Literal["rhythm", "pitches"] | None = Field(
+        default=None, description="what is kept of the bars written over or, where nothing is, of those before"
+    )
+    keep_from: int | None = Field(default=None, ge=1, le=20_000, description="bar from which on it is kept")
     voices: Words | int | None = Field(default=None, description="notes sounding at once, such as 1-3")
 
 

@@ -39,6 +39,7 @@ class StartEvent(BaseModel):
     from_bar: int = Field(description="first bar before the ideas that is heard")
     to_bar: int = Field(description="last one; below `from_bar` where nothing is heard")
     bars_after: int = Field(description="bars behind the ideas that are heard")
+    adds_hand: str = Field(description="right or left where that hand is added to what stands there; else empty")
     is_whole: bool = Field(description="false: the piece is still being read, and only bars near the ideas are heard")
 
 
@@ -191,6 +192,7 @@ def _start(event: Listening, stream: Stream, request_id: str) -> StartEvent:
         from_bar=event.from_bar,
         to_bar=event.to_bar,
         bars_after=event.bars_after,
+        adds_hand=stream.scene.order.adds_hand,
         is_whole=event.is_whole,
     )
 

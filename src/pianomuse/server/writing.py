@@ -25,6 +25,9 @@ router = APIRouter()
 async def completing(wish: CompleteWish, state: Held) -> AsyncIterator[Job]:
     """Write ideas as long as the response lasts."""
 
+    if wish.limits is not None and wish.limits.hand is not None:
+        raise RequestError("limits.hand: one hand is written beside what the other plays: choose bars, and ask /fill")
+
     def ask(session: Session) -> Stream:
         return session.stream(at_bar=wish.at_bar, bars=wish.bars, insert=wish.insert, **_options(wish))
 
@@ -36,6 +39,8 @@ async def filling(wish: FillWish, state: Held) -> AsyncIterator[Job]:
     """Write ideas as long as the response lasts."""
 
     def ask(session: Session) -> Stream:
+        if wish.limits is not None and wish.limits.hand is not None:
+            return session.harmonise(wish.from_bar, wish.to_bar, hand=wish.limits.hand, **_options(wish))
         return session.fill(wish.from_bar, wish.to_bar, **_options(wish))
 
     async with _job(state, wish, ask) as job:
@@ -51,7 +56,9 @@ async def complete(job: Annotated[Job, Depends(completing)]) -> AsyncIterable[Wi
 
 @router.post("/fill")
 async def fill(job: Annotated[Job, Depends(filling)]) -> AsyncIterable[WireEvent]:
-    """Write bars anew from what stands on both sides. Closing the connection cancels within one token."""
+    """Write bars anew from what stands on both sides, or with `limits.hand` one hand beside what stands there.
+
+    Closing the connection cancels within one token."""
     async for event in job.events():
         yield event
 
@@ -86,5 +93,5 @@ def _prepare(state: State, wish: Wish, ask: Callable[[Session], Stream]) -> tupl
 def _options(wish: Wish) -> dict[str, Any]:
     """Return what is asked for besides the place, as `generate.options.Options` names it."""
     said = wish.model_dump(include={"candidates", "seed", "adventure", "temperature", "top_p"}, exclude_none=True)
-    limits = wish.limits.model_dump(exclude_none=True) if wish.limits is not None else {}
+    limits = wish.limits.model_dump(exclude={"hand"}, exclude_none=True) if wish.limits is not None else {}
     return said | limits
