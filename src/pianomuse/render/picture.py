@@ -149,9 +149,23 @@ def legend_picture(rows: Sequence[IdeaRow], frame: Frame, theme: Theme = LIGHT) 
     return image
 
 
+_SPELLED: dict[str, str] = {
+    **dict(zip("–—−♯♭’łŁøØđĐ", "---#b'lLoOdD", strict=True)),
+    "ß": "ss",
+    "æ": "ae",
+    "Æ": "Ae",
+    "œ": "oe",
+    "Œ": "Oe",
+}  # what has no accent to lose
+
+
 def drawable(text: str) -> str:
-    """Return what the built-in font can draw of a text: accents go, dashes become hyphens, other scripts are lost."""
-    flat = text.translate(str.maketrans("–—−♯♭’", "---#b'"))
+    """Return what the built-in font can draw of a text: accents go, dashes become hyphens, other scripts are lost.
+
+    >>> drawable("Władysław – Grüße")
+    'Wladyslaw - Grusse'
+    """
+    flat = text.translate(str.maketrans(_SPELLED))
     letters = unicodedata.normalize("NFKD", flat)
     return " ".join("".join(c for c in letters if " " <= c <= "~" or c in "·…“”").split())
 
