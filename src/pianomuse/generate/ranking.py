@@ -33,8 +33,8 @@ FOLLOWING_BARS = 2
 NEAR_BARS = 8
 _LIKENESS = 2.0  # worth that an idea loses if it has all notes of one placed before it
 _COPIED = 100.0  # more than any taste
-_SCALES = {"likely": 0.5, "joins": 0.3, "near": 0.1, "fuller": 0.5, "closes": 0.5}
-"""By how much ideas for one place usually differ (standard deviations over 40 validation works)."""
+_SCALES = {"likely": 0.38, "joins": 0.12, "near": 0.043, "fuller": 0.27, "closes": 0.5}
+"""By how much ideas for one place usually differ: standard deviations in benchmarks/results/ranking.json."""
 
 Weighed = list[tuple[Candidate, Passage]]
 

@@ -23,7 +23,7 @@ from pianomuse.errors import RequestError
 from pianomuse.midi.write import write_atomically
 
 FEATURES = ("likely", "joins", "near", "fuller", "closes")
-START = {"likely": 0.5, "joins": 0.5, "near": 1.0, "fuller": 0.0, "closes": 0.0}
+START = {"likely": 0.5, "joins": 0.25, "near": 0.5, "fuller": 0.0, "closes": 0.0}
 FARTHEST = 2.0
 _STEP = 0.15
 _FORMAT = 1
