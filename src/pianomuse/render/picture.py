@@ -149,7 +149,7 @@ def legend_picture(rows: Sequence[IdeaRow], frame: Frame, theme: Theme = LIGHT) 
     return image
 
 
-_SPELLED: dict[str, str] = {
+_SPELLED: dict[str, str | int | None] = {
     **dict(zip("–—−♯♭’łŁøØđĐ", "---#b'lLoOdD", strict=True)),
     "ß": "ss",
     "æ": "ae",
