@@ -150,8 +150,6 @@ class Muse:
         piece: Source,
         from_bar: int | None = None,
         to_bar: int | None = None,
-        *,
-        hand: Literal["left", "right"] | None = None,
         **options: Unpack[Options],
     ) -> Ideas:
         """Write the hand that is missing in bars from_bar … to_bar, by default all; what stands there stays.
@@ -160,8 +158,7 @@ class Muse:
             piece: a MIDI file: its path, its bytes, or what `read_midi` returned.
             from_bar: first bar, from 1.
             to_bar: last bar.
-            hand: the hand to write; None: the one that does not play there.
-            **options: see `Options`.
+            **options: see `Options`; `hand` is the one to write, without it the one that does not play there.
 
         Raises:
             PianoMuseError: a file that cannot be read, or something that cannot be done; one sentence says what.
@@ -169,7 +166,7 @@ class Muse:
         """
         return self._ideas(
             piece,
-            lambda session, others: session.harmonise(from_bar, to_bar, hand=hand, whole_piece=True, **others),
+            lambda session, others: session.harmonise(from_bar, to_bar, whole_piece=True, **others),
             options,
         )
 

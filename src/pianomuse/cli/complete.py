@@ -40,6 +40,7 @@ def complete(
     range: o.Range = None,
     notes_per_bar: o.NotesPerBar = None,
     voices: o.Voices = None,
+    hand: o.HandOption = None,
     keep: o.KeepOption = None,
     keep_from: o.KeepFrom = None,
     model: o.Model = None,
@@ -86,6 +87,7 @@ def complete(
         range=range,
         notes_per_bar=notes_per_bar,
         voices=voices,
+        hand=hand.value if hand else None,
         keep=keep.value if keep else None,
         keep_from=keep_from,
     )

@@ -225,6 +225,15 @@ Voices = Annotated[
         rich_help_panel=_LIMITS,
     ),
 ]
+HandOption = Annotated[
+    HandName | None,
+    typer.Option(
+        "--hand",
+        help="Write this hand only; what the other plays stays, and the new notes do not cross it.",
+        show_default=False,
+        rich_help_panel=_LIMITS,
+    ),
+]
 KeepOption = Annotated[
     Keep | None,
     typer.Option(

@@ -9,6 +9,7 @@ import numpy as np
 from pianomuse.errors import RequestError
 from pianomuse.generate.asked import Asked
 from pianomuse.generate.caret import Caret
+from pianomuse.generate.hand import write_one_hand
 from pianomuse.generate.ideas import Candidate
 from pianomuse.generate.key import HeardKey, heard_key, told_key
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, Request, write_request
@@ -160,7 +161,8 @@ def set_scene(
                 reader=reader,
                 asked=order.asked,
             )
-        return write_request(
+        write = write_one_hand if order.asked.hand else write_request
+        return write(
             piece,
             tokenizer,
             caret,

@@ -60,19 +60,18 @@ class Finisher:
             played = keep_rhythm(written, plan.kept, caret)
         music = keep_clear(played, piece, caret)
         if plan.given is not None:
-            music = keep_off_given(music, piece, caret)
+            music = keep_off_given(music, given_notes(piece, caret, plan.given))
         pedals = () if plan.given is not None else self._pedals(idea, music)
-        if plan.given is not None:
-            tracks = [scene.routing.of(plan.given.hand)] * len(music)
-        else:
-            tracks = assign_tracks(music, piece, caret, scene.routing)
+        hand = plan.given.hand if plan.given is not None else scene.order.asked.hand
+        routing = scene.routing
+        tracks = [routing.of(hand)] * len(music) if hand else assign_tracks(music, piece, caret, routing)
         notes = tuple(
             NewNote(note.tick, note.end_tick - note.tick, note.pitch, note.velocity, track)
             for note, track in zip(music, tracks, strict=True)
         )
         words = describe_idea(music, plan, caret, scene.request.before, scene.key)
         if plan.given is not None:
-            words = describe_hand(music, given_notes(piece, caret), scene.key)
+            words = describe_hand(music, given_notes(piece, caret, plan.given), scene.key)
         return Candidate(
             number=number,
             notes=notes,

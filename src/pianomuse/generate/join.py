@@ -10,6 +10,7 @@ import numpy as np
 
 from pianomuse.generate.caret import Caret, onsets_and_ends
 from pianomuse.generate.constraints import IdeaNote
+from pianomuse.generate.given import Given
 from pianomuse.generate.kept import Kept
 from pianomuse.generate.plan import Plan
 from pianomuse.midi.events import parse
@@ -116,8 +117,8 @@ def keep_clear(notes: Sequence[PlacedNote], piece: Piece, caret: Caret) -> list[
     return clear
 
 
-def given_notes(piece: Piece, caret: Caret) -> list[PlacedNote]:
-    """Return the composer's notes that stand in the new bars, by onset, then pitch."""
+def given_notes(piece: Piece, caret: Caret, given: Given) -> list[PlacedNote]:
+    """Return the composer's notes that stay in the new bars, by onset, then pitch."""
     notes = piece.score.tracks[0].notes.numpy()
     onset, end = onsets_and_ends(piece)
     scale = GRID / piece.grid.ticks_per_quarter
@@ -132,13 +133,13 @@ def given_notes(piece: Piece, caret: Caret) -> list[PlacedNote]:
             int(notes["velocity"][i]),
         )
         for i in there
+        if (int(onset[i]), int(notes["pitch"][i])) in given.stays
     ]
     return sorted(found, key=lambda note: (note.tick, note.pitch))
 
 
-def keep_off_given(notes: Sequence[PlacedNote], piece: Piece, caret: Caret) -> list[PlacedNote]:
+def keep_off_given(notes: Sequence[PlacedNote], given: Sequence[PlacedNote]) -> list[PlacedNote]:
     """Keep new notes off the keys of given ones: played a little late or long, they might reach them."""
-    given = given_notes(piece, caret)
     clear = []
     for note in notes:
         same = [other for other in given if other.pitch == note.pitch]

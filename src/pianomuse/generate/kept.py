@@ -68,7 +68,9 @@ class Kept:
         return found
 
 
-def find_kept(piece: Piece, caret: Caret, asked: Asked, metres: tuple[Metre, ...], tempo_bpm: float) -> Kept | None:
+def find_kept(
+    piece: Piece, caret: Caret, asked: Asked, metres: tuple[Metre, ...], tempo_bpm: float, *, n_hands: int = 2
+) -> Kept | None:
     """Return what is to be kept; None if nothing was asked.
 
     The notes are those of the bars that are written over; where nothing is, those of as many bars before.
@@ -79,6 +81,7 @@ def find_kept(piece: Piece, caret: Caret, asked: Asked, metres: tuple[Metre, ...
         asked: by the composer.
         metres: of the new bars, as the tokens spell them.
         tempo_bpm: quarter notes per minute.
+        n_hands: that are to play them, if they can.
 
     Raises:
         RequestError: there are no such bars, no notes in them, or their metres are others.
@@ -104,10 +107,10 @@ def find_kept(piece: Piece, caret: Caret, asked: Asked, metres: tuple[Metre, ...
     if not notes:
         said = f"bars {bars[0] + 1} to {bars[-1] + 1}" if len(bars) > 1 else f"bar {bars[0] + 1}"
         raise RequestError(f"--keep {asked.keep}: {said} of the piece have no notes; name others with --keep-from")
-    hands = _hands_of(notes, starts, tempo_bpm)
+    hands = _hands_of(notes, starts, tempo_bpm, n_hands)
     if hands is not None:
         notes = [replace(note, hand=hand) for note, hand in zip(notes, hands, strict=True)]
-    return Kept(asked.keep, tuple(notes), 2 if hands is not None else 0, tuple(source + 1 for source in bars))
+    return Kept(asked.keep, tuple(notes), n_hands if hands is not None else 0, tuple(source + 1 for source in bars))
 
 
 def _source_bars(piece: Piece, caret: Caret, asked: Asked) -> list[int]:
@@ -151,9 +154,9 @@ def _notes_of(piece: Piece, source: int, bar: int, starts: list[int], caret: Car
     return [found[key] for key in sorted(found)]
 
 
-def _hands_of(notes: list[KeptNote], starts: list[int], tempo_bpm: float) -> list[int] | None:
-    """Return which hand plays each note; None if two hands cannot."""
-    search = HandSearch(2, tempo_bpm)
+def _hands_of(notes: list[KeptNote], starts: list[int], tempo_bpm: float, n_hands: int) -> list[int] | None:
+    """Return which hand plays each note; None if they cannot."""
+    search = HandSearch(n_hands, tempo_bpm)
     last: dict[int, int] = {}
     for note in notes:
         time = starts[note.bar] + note.position

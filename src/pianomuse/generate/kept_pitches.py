@@ -135,7 +135,11 @@ class KeptPitches:
         rules = self.rules
         durations = rules.durations(self.position, rules.end - self.time)[1:].copy()
         note = self._strikes[self._at][self._n_struck - 1]
-        durations[max(self._must_end(note) - self.time, 1) :] = False
+        longest = self._must_end(note) - self.time
+        if rules.plan.given is not None:
+            until_given = rules.plan.given.longest(self.time, note.pitch)
+            longest = longest if until_given is None else min(longest, until_given)
+        durations[max(longest, 1) :] = False
         return durations
 
     def leaves_a_way(self, kind: str, value: int, *, has_other_events: bool) -> bool:

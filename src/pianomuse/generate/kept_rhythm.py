@@ -9,8 +9,6 @@ left, and one inside them always is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,37 +16,9 @@ from pianomuse.generate.bar_limits import BASS_BELOW
 from pianomuse.generate.kept import KeptNote
 from pianomuse.generate.keyboard import Keyboard
 from pianomuse.generate.playable import LEAP_SECONDS_PER_SEMITONE, MAX_SPAN, REPETITION_SECONDS
+from pianomuse.generate.resting_hand import NEVER, STARTS, RestingHand, reaches
 from pianomuse.generate.rules import Rules
 from pianomuse.tokens.vocabulary import GRID, MAX_DURATION
-
-_NEVER = 999  # a key above all keys
-_LONG_AGO = -(10**9)
-_STARTS = np.arange(128)
-
-
-@dataclass
-class _Hand:
-    """What a hand struck last and the time before, and what it holds."""
-
-    low: int = -1
-    high: int = -1
-    time: int = _LONG_AGO
-    low_before: int = -1
-    high_before: int = -1
-    time_before: int = _LONG_AGO
-    held: dict[int, int] = field(default_factory=dict)  # pitch to end
-
-    def strike(self, pitch: int, time: int, end: int) -> None:
-        if time != self.time:
-            self.low_before, self.high_before, self.time_before = self.low, self.high, self.time
-            self.low, self.high, self.time = pitch, pitch, time
-        self.low, self.high = min(self.low, pitch), max(self.high, pitch)
-        self.held = {other: until for other, until in self.held.items() if until > time} | {pitch: end}
-
-    def copy(self) -> _Hand:
-        return _Hand(
-            self.low, self.high, self.time, self.low_before, self.high_before, self.time_before, dict(self.held)
-        )
 
 
 class KeptRhythm:
@@ -67,18 +37,17 @@ class KeptRhythm:
         self.keyboard = Keyboard(0, rules.limits.tempo_bpm)
         for note in rules.plan.ringing:
             self.keyboard.ring(note.pitch, note.end_units)
-        self.bar = -1
-        self.time = 0
+        self.bar, self.time = -1, 0
         seconds = 60.0 / rules.limits.tempo_bpm / GRID
-        self._keys_per_unit = seconds / LEAP_SECONDS_PER_SEMITONE
-        self._again = int(np.ceil(REPETITION_SECONDS / seconds - 1e-9)) if kept.n_hands else 1
         self._has_hands = kept.n_hands > 0
+        self._keys_per_unit = seconds / LEAP_SECONDS_PER_SEMITONE
+        self._again = int(np.ceil(REPETITION_SECONDS / seconds - 1e-9)) if self._has_hands else 1
         self._span_limit = MAX_SPAN if self._has_hands else 127
         self._strikes = kept.strikes()
         self._times = [rules.bar_starts[strike[0].bar] + strike[0].position for strike in self._strikes]
         self._own = [self._reaches_of(hand) for hand in (0, 1)]
         self._need = [np.maximum.accumulate(own[::-1], axis=0)[::-1] for own in self._own]
-        self._hands = [_Hand(), _Hand()]
+        self._hands = [RestingHand(), RestingHand()]
         self._at = 0  # the strike that comes next or is being written
         self._n_struck = 0  # notes of it
         self._is_placed = False  # a position of this bar has been said
@@ -131,7 +100,7 @@ class KeptRhythm:
 
     def excuse(self) -> None:
         """Let the hands be anywhere."""
-        self._hands = [_Hand(), _Hand()]
+        self._hands = [RestingHand(), RestingHand()]
 
     def hands(self) -> list[int]:
         """Return the hand of every note written so far, 0 left, 1 right; empty where hands are no limit."""
@@ -179,7 +148,7 @@ class KeptRhythm:
         """Return the first bar up to which no places of the hands are wide enough; None if there are such places."""
         for at, strike in enumerate(self._strikes):
             edges = [np.max(own[: at + 1], axis=0) for own in self._own]
-            fits = [np.flatnonzero(edge <= _STARTS + self._span_limit) for edge in edges]
+            fits = [np.flatnonzero(edge <= STARTS + self._span_limit) for edge in edges]
             if not all(map(len, fits)) or (self._has_hands and edges[0][fits[0]].min() >= fits[1].max()):
                 return strike[0].bar
         return None
@@ -190,12 +159,13 @@ class KeptRhythm:
     def _free(self, note: KeptNote, tones: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the pitches in reach that are not held: bool [128]."""
         free = self.keyboard.strikeable(self.time) & tones & ~self.keyboard.struck_since(self.time - self._again + 1)
+        free &= self._uncrossed(self.time, note.duration)
         low, high = self._reach_now(self._hands, note.hand)
         free[: max(low, 0)] = False
         free[high + 1 :] = False
         return free
 
-    def _reach_now(self, hands: list[_Hand], which: int) -> tuple[int, int]:
+    def _reach_now(self, hands: list[RestingHand], which: int) -> tuple[int, int]:
         """Return the lowest and highest key that a hand reaches now, with what both hands hold."""
         if not self._has_hands:
             return 0, 127
@@ -210,13 +180,11 @@ class KeptRhythm:
         if held:
             low, high = max(low, max(held) - MAX_SPAN), min(high, min(held) + MAX_SPAN)
         others = [pitch for pitch, end in hands[1 - which].held.items() if end > self.time]
-        if others and which:
-            low = max(low, max(others) + 1)
-        elif others:
-            high = min(high, min(others) - 1)
-        return low, min(high, 127)
+        if which:
+            return max([low, *(pitch + 1 for pitch in others)]), min(high, 127)
+        return low, min([high, 127, *(pitch - 1 for pitch in others)])
 
-    def _can_stay(self, hands: list[_Hand], floor: int) -> bool:
+    def _can_stay(self, hands: list[RestingHand], floor: int) -> bool:
         """Tell whether both hands can play all that follows without leaping.
 
         Args:
@@ -228,7 +196,7 @@ class KeptRhythm:
         for which in (0, 1):
             need = np.maximum(self._need[which][self._at + 1], self._need_now(hands, which, floor))
             low, high = self._stays_in(hands[which])
-            starts = (low <= _STARTS) & (need <= np.minimum(_STARTS + self._span_limit, high))
+            starts = (low <= STARTS) & (need <= np.minimum(STARTS + self._span_limit, high))
             if not starts.any():
                 return False
             edges.append(int(need[starts].min()) if which == 0 else int(np.flatnonzero(starts).max()))
@@ -239,14 +207,14 @@ class KeptRhythm:
         top, bottom = edges
         return top < min([bottom, *right_held]) and bottom > max([-1, *left_held])
 
-    def _stays_in(self, hand: _Hand) -> tuple[int, int]:
+    def _stays_in(self, hand: RestingHand) -> tuple[int, int]:
         """Return the keys a hand reaches from now on without leaping."""
         if not self._has_hands or hand.low < 0:
             return 0, 127
         held = [pitch for pitch, end in hand.held.items() if end > self.time]
         return max([hand.high, *held]) - MAX_SPAN, min([hand.low, *held]) + MAX_SPAN
 
-    def _need_now(self, hands: list[_Hand], which: int, floor: int) -> NDArray[np.int64]:
+    def _need_now(self, hands: list[RestingHand], which: int, floor: int) -> NDArray[np.int64]:
         """Return, for an interval that begins at each key, the key it must reach for the rest of this strike."""
         rest = [note for note in self._strikes[self._at][self._n_struck + 1 :] if note.hand == which]
         if not rest:
@@ -255,10 +223,11 @@ class KeptRhythm:
         has_bass = tones.span < 0 or self._span == tones.span or floor < BASS_BELOW
         free = self.keyboard.strikeable(self.time) & (tones.allowed if has_bass else tones.first_bass)
         free &= ~self.keyboard.struck_since(self.time - self._again + 1)
+        free &= self._uncrossed(self.time, max(note.duration for note in rest))
         low, high = self._reach_now(hands, which)
         free[: max(low, floor + 1, 0)] = False
         free[high + 1 :] = False
-        return _reaches(np.flatnonzero(free), len(rest))
+        return reaches(np.flatnonzero(free), len(rest))
 
     def _reaches_of(self, hand: int) -> NDArray[np.int64]:
         """Return, for every strike and key, how far an interval of keys that begins there must reach for that strike.
@@ -272,13 +241,19 @@ class KeptRhythm:
                 continue
             n_busy = self._n_busy(index, hand)
             tones = self.rules.tones.at(strike[0].bar, strike[0].position)
-            allowed = np.flatnonzero(tones.allowed)
-            own[index] = _reaches(allowed, n_notes + n_busy)
+            free = self._uncrossed(self._times[index], max(note.duration for note in strike))
+            allowed = np.flatnonzero(tones.allowed & free)
+            own[index] = reaches(allowed, n_notes + n_busy)
             if tones.span >= 0 and strike[0].hand == hand:
-                roots = _reaches(np.flatnonzero(tones.first_bass), 1 + n_busy)
-                above = np.append(_reaches(allowed, n_notes - 1 + n_busy), [_NEVER] * _NEVER)
+                roots = reaches(np.flatnonzero(tones.first_bass & free), 1 + n_busy)
+                above = np.append(reaches(allowed, n_notes - 1 + n_busy), [NEVER] * NEVER)
                 own[index] = np.maximum(own[index], np.maximum(roots, above[roots + 1]))
         return own
+
+    def _uncrossed(self, time: int, duration: int) -> NDArray[np.bool_]:
+        """Return the pitches that cross no given note: bool [128]."""
+        given = self.rules.plan.given
+        return given.allowed(time, duration) if given is not None else np.ones(128, dtype=bool)
 
     def _n_busy(self, index: int, hand: int) -> int:
         """Return how many keys a hand cannot strike at a strike because it holds them or struck them just before."""
@@ -288,15 +263,3 @@ class KeptRhythm:
             for start, strike in zip(self._times[:index], self._strikes[:index], strict=True)
             for note in strike
         )
-
-
-def _reaches(keys: NDArray[np.intp], n: int) -> NDArray[np.int64]:
-    """Return, for an interval that begins at each key, the n-th of some keys in it: int64 [128]; −1 for n = 0.
-
-    >>> _reaches(np.array([60, 64, 67]), 2)[[0, 60, 61, 65]].tolist()
-    [64, 64, 67, 999]
-    """
-    if n == 0:
-        return np.full(128, -1)
-    padded = np.append(keys, [_NEVER] * n)
-    return padded[np.searchsorted(keys, _STARTS) + n - 1].astype(np.int64)

@@ -65,6 +65,8 @@ class Options(TypedDict, total=False):
     """How many notes are struck in a bar, such as ``4-8``."""
     voices: str | int | None
     """How many notes sound at once, such as ``1-3``."""
+    hand: Literal["left", "right"] | None
+    """Only this hand is written; what the other plays there stays. Without a bar: behind its last one."""
     keep: Literal["rhythm", "pitches", "harmony"] | None
     """What is kept of the bars that are written over or, where nothing is, of those before; harmony only by `vary`."""
     keep_from: int | None
@@ -156,6 +158,7 @@ def asked_of(options: Options) -> Asked:
         range=options.get("range"),
         notes_per_bar=options.get("notes_per_bar"),
         voices=options.get("voices"),
+        hand=options.get("hand"),
         keep=options.get("keep"),
         keep_from=options.get("keep_from"),
     )

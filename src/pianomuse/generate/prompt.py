@@ -107,11 +107,11 @@ def write_request(
     suffix = after if is_fill and len(after.notes.onset) else None
     sides = [side for side in (before, suffix) if side is not None and len(side.notes.onset)]
     models = sides or [after]  # where nothing was heard before, the music behind is what there is to go by
-    heard = _heard(piece, caret, before, after, tempo, is_fill=suffix is not None)
+    heard = heard_near(piece, caret, before, after, tempo, is_fill=suffix is not None)
     writer = PromptWriter(tokenizer.vocabulary)
     asked = asked or Asked()
-    wishes = _wishes(caret, models, heard, key, density_shift, is_fill=suffix is not None)
-    wishes = _with_asked(wishes, asked, caret)
+    wishes = wishes_near(caret, models, heard, key, density_shift, is_fill=suffix is not None)
+    wishes = with_asked(wishes, asked, caret)
     if suffix is not None:
         far = max(len(lines) - 1 - _NEAR_BARS, 0)
         split = lines[far]
@@ -164,7 +164,7 @@ def bars_asked(asked: Asked, caret: Caret, limits: Limits, key: HeardKey) -> tup
     return bars_of(asked, caret.metres, usual, finishes_bar=caret.finishes_bar, written_key=written)
 
 
-def _with_asked(wishes: Wishes, asked: Asked, caret: Caret) -> Wishes:
+def with_asked(wishes: Wishes, asked: Asked, caret: Caret) -> Wishes:
     """Tell the model of limits it has words for, so that it means what it is held to."""
     voices = asked.voices[0] if asked.voices else None
     notes = asked.notes_per_bar[0] if asked.notes_per_bar else None
@@ -178,7 +178,9 @@ def _with_asked(wishes: Wishes, asked: Asked, caret: Caret) -> Wishes:
     return wishes
 
 
-def _heard(piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTempo, *, is_fill: bool) -> Heard | None:
+def heard_near(
+    piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTempo, *, is_fill: bool
+) -> Heard | None:
     """Describe the texture before the caret; for a fill, and where nothing stands before, that of the bars behind."""
     onset, _ = onsets_and_ends(piece)
 
@@ -196,9 +198,10 @@ def _heard(piece: Piece, caret: Caret, before: Side, after: Side, tempo: IdeaTem
     return both_sides(left, right)
 
 
-def _wishes(
+def wishes_near(
     caret: Caret, sides: list[Side], heard: Heard | None, key: HeardKey, density_shift: int, *, is_fill: bool
 ) -> Wishes:
+    """Return what the model is asked for, so that the new bars are like those on the sides."""
     is_melody = (
         heard is not None
         and heard.was_always_one_line

@@ -15,13 +15,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 from pianomuse.errors import RequestError
 from pianomuse.generate.caret import Caret, caret_at, find_caret, last_bar_with_music, span_caret
 from pianomuse.generate.compose import Composition, Order, Scene, set_scene
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.ghost import Ghost
+from pianomuse.generate.hand import bar_of_hand
 from pianomuse.generate.options import Options, order_of
 from pianomuse.generate.original import kept_order
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, MAX_CONTEXT_TOKENS, Request
@@ -164,6 +165,7 @@ class Session:
             if after is not None:
                 caret = caret_at(self.piece, after.front_tick, bars=bars, insert=after.is_inserted)
             else:
+                at_bar = at_bar if at_bar is not None else bar_of_hand(self.piece, order.asked.hand)
                 caret = find_caret(self.piece, at_bar=at_bar, bars=bars, finish_bar=finish_bar, insert=pushes)
             return self.ask(caret, order, whole_piece=whole_piece)
 
@@ -178,14 +180,12 @@ class Session:
         from_bar: int | None = None,
         to_bar: int | None = None,
         *,
-        hand: Literal["left", "right"] | None = None,
         whole_piece: bool = False,
         **options: Unpack[Options],
     ) -> Stream:
         """Write the hand that is missing in some bars, by default all; see `Muse.harmonise` and `stream`."""
-        if hand not in (None, "left", "right"):
-            raise RequestError(f"hand {hand}: choose left or right")
-        order = replace(self._order(options, is_fill=False), adds_hand=hand or MISSING)
+        order = self._order(options, is_fill=False)
+        order = replace(order, adds_hand=order.asked.hand or MISSING)
         with self._lock:
             last = last_bar_with_music(self.piece) if to_bar is None else to_bar
             caret = span_caret(self.piece, 1 if from_bar is None else from_bar, last)
@@ -201,8 +201,8 @@ class Session:
 
     def ghost(self, stream: Stream, idea: int) -> Ghost:
         """Return an idea of a stream of this session, to take it in part."""
-        if stream.scene.order.adds_hand:
-            raise RequestError("a hand that was added is taken whole: save the idea, or `edit` the session with it")
+        if stream.scene.request.plan.given is not None:
+            raise RequestError("one hand under the other is taken whole: save the idea, or `edit` the session with it")
         return Ghost(stream, idea, self)
 
     def ask(self, caret: Caret, order: Order, *, whole_piece: bool = False) -> Stream:

@@ -77,7 +77,12 @@ def notices(piece: Piece, composition: Composition, order: Order) -> list[str]:
     if order.asked.said.get("chords", "").startswith("as in"):
         sentences.append(f"Kept: the harmony{order.asked.said['chords'].removeprefix('as')}, beat by beat.")
     caret = composition.scene.caret
-    sentences += _about_the_place(piece, caret, order)
+    given = composition.scene.request.plan.given
+    if given is not None and not order.adds_hand:
+        other = "right" if given.hand == "left" else "left"
+        sentences.append(f"Only the {given.hand} hand was written: what the {other} one plays stays.")
+    else:
+        sentences += _about_the_place(piece, caret, order)
     sentences += _about_the_tempo(piece, composition, order)
     request = composition.scene.request
     if request.before.n_bars < caret.at_bar:
@@ -89,7 +94,7 @@ def notices(piece: Piece, composition: Composition, order: Order) -> list[str]:
             f"Little was heard ({_count(request.before.n_bars, 'bar')}, {_count(n_notes, 'note')}): "
             "the ideas differ more in character."
         )
-    if order.is_fill and request.after is None:
+    if order.is_fill and request.after is None and not order.asked.hand:
         sentences.append("No music follows these bars: they were written from what stands before them.")
     missing = order.n_ideas - len(composition.ideas)
     if missing:

@@ -16,6 +16,16 @@ NO_CHORDS = ("free", "NC", "N.C.")
 _LETTERS = "C D EF G A B"
 
 
+def by_bar(text: str, n_bars: int, *, has_half: bool) -> list[str]:
+    """Return one text per new bar; a list begins behind a half-finished bar if it is not long enough to hold it."""
+    texts = [part.strip() for part in text.strip().strip("|").split("|")]
+    for index, part in enumerate(texts):
+        if part == "%":
+            texts[index] = texts[index - 1]
+    whole = [texts[index % len(texts)] for index in range(n_bars)]
+    return ["free", *whole][:n_bars] if has_half and 1 < len(texts) < n_bars else whole
+
+
 def tones(text: str) -> set[int]:
     """Read a key or a scale as pitch classes."""
     words = text.split()

@@ -13,7 +13,7 @@ and only the two files are looked at, the composer's and the one with the new ba
   that may have fewer.
 - keep rhythm: every onset and duration that is missing or too much (a key that two
   tracks strike at once counts once). keep pitches: every bar whose strikes are others.
-- hand: every note of the other hand that is no longer there as it was.
+- hand: every note of the other hand that is no longer there as it was, every new note that crosses it.
 - metre, tempo: every change that was not in the composer's file. hands: every new strike that two hands cannot hold.
 """
 
@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from symusic import Score
 
-from pianomuse.measure.limit_words import NO_CHORDS, bounds, chord, chord_at, pitch, tones
+from pianomuse.measure.limit_words import NO_CHORDS, bounds, by_bar, chord, chord_at, pitch, tones
 from pianomuse.measure.playability import can_hold
 
 _QUARTER = 24
@@ -75,11 +75,16 @@ def count_violations(original: bytes, result: bytes, bars: Bars, limits: Mapping
         "tempo": len(set(_tempos(before)) ^ set(_tempos(after))),
         "hands": sum(not can_hold(sorted({s.pitch for s in music.down(tick)})) for tick in music.strikes),
     }
+    if "hand" in limits:
+        other = _other_hand(before, limits["hand"])
+        found["hand"] = _broken_hand(other, music, limits["hand"])
+        music.leave_out(other)
     if bars.kept:
         was = _Music(before, bars)
         is_rhythm = limits.get("keep") == "rhythm"
         found["keep"] = _other_rhythm(was, music, bars) if is_rhythm else _other_pitches(was, music, bars)
-    lists = {name: _list(text, bars) for name, text in limits.items()}
+    n_bars = bars.last - bars.first + 1
+    lists = {name: by_bar(text, n_bars, has_half=bars.from_tick > 0) for name, text in limits.items()}
     if "key" in limits or "scale" in limits:
         found["key"] = _outside_key(music, lists, limits)
     if "chords" in limits:
@@ -104,6 +109,13 @@ class _Music:
         self.bars = bars
         begin, end = max(self.lines[bars.first - 1], bars.from_tick), self.lines[bars.last]
         self.new = [sound for sound in self.sounds if begin <= sound.start < end]
+        self.strikes = sorted({sound.start for sound in self.new})
+
+    def leave_out(self, sounds: list[Sound]) -> None:
+        """Hear no more of some notes: limits are about one hand."""
+        gone = set(sounds)
+        self.sounds = [sound for sound in self.sounds if sound not in gone]
+        self.new = [sound for sound in self.new if sound not in gone]
         self.strikes = sorted({sound.start for sound in self.new})
 
     def place(self, tick: int) -> tuple[int, int]:
@@ -218,6 +230,25 @@ def _other_rhythm(was: _Music, music: _Music, bars: Bars) -> int:
     return n_wrong
 
 
+def _other_hand(before: Score, wanted: str) -> list[Sound]:
+    """Return what the other hand plays; the higher-lying track is the right hand's."""
+    hands = [[Sound(n.time, n.time + n.duration, n.pitch) for n in track.notes] for track in before.tracks]
+    hands = sorted(filter(None, hands), key=lambda hand: sum(sound.pitch for sound in hand) / len(hand))
+    return hands[-1] if wanted == "left" else hands[0]
+
+
+def _broken_hand(other: list[Sound], music: _Music, wanted: str) -> int:
+    """Count notes of the other hand that are gone, and new notes that cross it."""
+    begin, end = music.lines[music.bars.first - 1], music.lines[music.bars.last]
+    fixed = [sound for sound in other if begin <= sound.start < end]
+    n_gone = len(set(fixed) - set(music.sounds))
+    n_crossed = 0
+    for sound in set(music.new) - set(fixed):
+        met = [s.pitch for s in fixed if s.start < sound.end and s.end > sound.start]
+        n_crossed += any(pitch <= sound.pitch if wanted == "left" else pitch >= sound.pitch for pitch in met)
+    return n_gone + n_crossed
+
+
 def _keys(sounds: Iterable[Sound]) -> list[Sound]:
     """Return every key struck once, as long as the longest of the notes on it."""
     longest = {(sound.start, sound.pitch): sound for sound in sorted(sounds, key=lambda sound: sound.end)}
@@ -237,18 +268,6 @@ def _other_pitches(was: _Music, music: _Music, bars: Bars) -> int:
 
 def _chords_of(sounds: list[Sound]) -> list[list[int]]:
     return [sorted({s.pitch for s in sounds if s.start == tick}) for tick in sorted({s.start for s in sounds})]
-
-
-def _list(text: str, bars: Bars) -> list[str]:
-    """Return one text per new bar."""
-    texts = [part.strip() for part in text.strip().strip("|").split("|")]
-    for index, part in enumerate(texts):
-        if part == "%":
-            texts[index] = texts[index - 1]
-    n_bars = bars.last - bars.first + 1
-    has_half = len(texts) > 1 and len(texts) < n_bars and bars.from_tick > 0
-    whole = [texts[index % len(texts)] for index in range(n_bars)]
-    return ["free", *whole][:n_bars] if has_half else whole
 
 
 def _scale_of(bar: int, lists: Mapping[str, list[str]]) -> set[int] | None:
