@@ -1,7 +1,7 @@
 """The bars of a page: their place in time and in their metre, their numbers, which time signatures are shown.
 
-Time on a page is counted in exact units (`UNITS` per quarter note) in which 64ths of a quarter and tuplets of 3, 5, 7,
-9, 11 and 13 are whole numbers; ticks are rounded, so nothing on a page is counted in them.
+Time on a page is counted in exact units (`UNITS` per quarter note) in which 512ths of a quarter and tuplets of 3, 5,
+7, 9, 11 and 13 are whole numbers; ticks are rounded, so nothing on a page is counted in them.
 
 A pickup is bar 0 and lies at the end of its metre's bar. Where a file cuts a bar in two (an upbeat after a repeat:
 3/8, 2/8 + 1/8, 3/8), the halves keep the metre of the bar they are cut from and no time signature is shown.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from pianomuse.midi.bars import BarGrid, Metre
 
-UNITS = 64 * 9 * 5 * 7 * 11 * 13
+UNITS = 512 * 9 * 5 * 7 * 11 * 13
 """Of a quarter note."""
 
 
