@@ -146,9 +146,12 @@ def music_end(piece: Piece) -> int:
     """Return where the composer's music stops, rounded up to the next beat, in ticks.
 
     A note held longer than a bar counts to the bar line after its onset only; a note that reaches less than a
-    sixteenth over a beat does not reach the next one. No note starts at the returned tick or later.
+    sixteenth over a beat does not reach the next one. No note starts at the returned tick or later. Where there is no
+    music yet, it stops at 0.
     """
     onset, end = onsets_and_ends(piece)
+    if not len(onset):
+        return 0
     grid = piece.grid
     bar = np.searchsorted(grid.starts, onset, side="right") - 1
     line = grid.starts[bar + 1]
@@ -159,8 +162,8 @@ def music_end(piece: Piece) -> int:
 
 
 def last_bar_with_music(piece: Piece) -> int:
-    """Return the number, from 1, of the bar in which the music stops."""
-    return piece.grid.bar_at(music_end(piece) - 1) + 1
+    """Return the number, from 1, of the bar in which the music stops; 1 where there is none yet."""
+    return piece.grid.bar_at(max(music_end(piece) - 1, 0)) + 1
 
 
 def has_clearly_ended(piece: Piece) -> bool:
@@ -173,7 +176,7 @@ def has_clearly_ended(piece: Piece) -> bool:
     notes = piece.score.tracks[0].notes.numpy()
     onset, end = onsets_and_ends(piece)
     pitch, grid = notes["pitch"].astype(np.int64), piece.grid
-    last = int(onset.max())
+    last = int(onset.max(initial=0))
     last_bar = grid.bar_at(last)
     if last_bar + 1 < _SHORTEST_WHOLE_PIECE:
         return False

@@ -35,7 +35,7 @@ def piece_line(piece: Piece, composition: Composition) -> str:
     ]
     if heard is not None:
         parts.append("one line" if heard.is_one_line and heard.hands != "two hands" else heard.hands)
-    parts.append("even dynamics" if velocities.std() <= _EVEN_SPREAD else "expressive dynamics")
+    parts.append("even dynamics" if not len(velocities) or velocities.std() <= _EVEN_SPREAD else "expressive dynamics")
     return " · ".join(parts)
 
 

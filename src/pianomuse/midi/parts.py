@@ -116,11 +116,23 @@ def find_parts(file: EventFile, paired: list[ChunkParts]) -> tuple[TrackInfo, ..
     pianos = {i for i, part in enumerate(found) if part.channel != DRUM_CHANNEL and part.program in PIANO_PROGRAMS}
     if not pianos:
         pianos = {i for i, part in enumerate(found) if part.channel != DRUM_CHANNEL}
-    roles = [_role(part, i in pianos) for i, part in enumerate(found)]
+    roles = [role_of(part, i in pianos) for i, part in enumerate(found)]
     _tell_hands_by_height(found, roles, paired)
     return tuple(
         TrackInfo(p.index, p.channel, p.program, p.name, p.n_notes, role) for p, role in zip(found, roles, strict=True)
     )
+
+
+def role_of(part: TrackInfo, is_piano: bool) -> str:
+    """Return the role of a part by its channel and its name."""
+    if part.channel == DRUM_CHANNEL:
+        return "drums"
+    if not is_piano:
+        return "other"
+    hits = [role for role, pattern in _ROLE_PATTERNS.items() if pattern.search(part.name)]
+    if hits[:2] == ["right", "left"] or not hits:
+        return "piano"
+    return hits[0]
 
 
 def is_sustain(raw: bytes) -> bool:
@@ -201,17 +213,6 @@ def _name(events: list[Event], others: list[int]) -> str:
         if raw[0] == META and raw[1] in (TRACK_NAME, INSTRUMENT):
             names.setdefault(raw[1], decode_text(meta_payload(raw)).strip("\0 \t\r\n"))
     return names.get(TRACK_NAME) or names.get(INSTRUMENT, "")
-
-
-def _role(part: TrackInfo, is_piano: bool) -> str:
-    if part.channel == DRUM_CHANNEL:
-        return "drums"
-    if not is_piano:
-        return "other"
-    hits = [role for role, pattern in _ROLE_PATTERNS.items() if pattern.search(part.name)]
-    if hits[:2] == ["right", "left"] or not hits:
-        return "piano"
-    return hits[0]
 
 
 def _tell_hands_by_height(found: list[TrackInfo], roles: list[str], paired: list[ChunkParts]) -> None:

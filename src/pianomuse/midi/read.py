@@ -96,6 +96,26 @@ def read_midi(path: str | Path | bytes, *, first_downbeat_ticks: int | None = No
     )
 
 
+def blank_piece(data: bytes, tracks: tuple[TrackInfo, ...]) -> Piece:
+    """Return a file without a note for the piano as a piece that is to be begun, in its own tempo and metre.
+
+    Args:
+        data: the file.
+        tracks: the parts that are to receive notes.
+
+    Raises:
+        MidiError: not readable as MIDI.
+    """
+    file = parse(data)
+    score = Score(file.ticks_per_quarter)
+    score.tracks.append(Track("Piano", 0, False, ttype="tick"))
+    paired = [pair_notes(chunk.events, file.ticks_per_quarter) for chunk in file.chunks]
+    _read_maps(file, paired, score, 0, [])
+    grid = bar_grid(score)
+    score.time_signatures = type(score.time_signatures)(time_signatures(grid))
+    return Piece(None, data, score, np.zeros(0, np.int32), tracks, grid, ())
+
+
 def _what_is_not_read(tracks: tuple[TrackInfo, ...]) -> list[str]:
     warnings = []
     left_out = [track for track in tracks if track.role not in PIANO_ROLES]

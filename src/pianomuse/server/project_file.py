@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pianomuse.errors import RequestError
 from pianomuse.generate.harmony import parse_key
 from pianomuse.midi.additions import NewNote
 from pianomuse.midi.events import MAX_TICK, parse
-from pianomuse.midi.parts import DRUM_CHANNEL, PIANO_ROLES, is_sustain
-from pianomuse.midi.read import Piece, read_midi
+from pianomuse.midi.parts import DRUM_CHANNEL, PIANO_ROLES, TrackInfo, is_sustain, role_of
+from pianomuse.midi.read import Piece, blank_piece, read_midi
 from pianomuse.midi.rewrite import Edit, NewPart, Place, blank_file, rewrite
 from pianomuse.server.project import MAJOR_KEYS, MINOR_KEYS, as_read
 from pianomuse.server.schema import Project, ProjectTrack
@@ -26,19 +26,21 @@ _DOWN, _UP = 127, 0
 
 @dataclass(frozen=True)
 class ProjectFile:
-    """A project as a MIDI file: its bytes, and where each of its tracks stands in it."""
+    """A project as a MIDI file: its bytes, where each of its tracks stands in it, and what they are."""
 
     data: bytes
     places: tuple[Place, ...]
+    tracks: tuple[TrackInfo, ...]
+    has_notes: bool
 
     def read(self) -> Piece:
-        """Read the file as the model does.
+        """Read the file as the model does; it may be without a note.
 
         Raises:
-            MidiError: it has no notes for the piano, or bars without end.
+            MidiError: it has bars without end.
 
         """
-        return read_midi(self.data)
+        return read_midi(self.data) if self.has_notes else blank_piece(self.data, self.tracks)
 
     def track_numbers(self, piece: Piece) -> list[int]:
         """Return, for each track of the piece that was read from this file, the index of the project's track."""
@@ -75,7 +77,16 @@ def file_of(project: Project) -> ProjectFile:
     places = (*source.places, *((source.n_chunks + number, track.channel) for number, track in enumerate(new)))
     is_piano = (*source.is_piano, *(track.channel != DRUM_CHANNEL for track in new))
     edit = _edit(project, tracks, source, places, is_piano)
-    return ProjectFile(source.data if edit is None else rewrite(source.data, edit), places)
+    data = source.data if edit is None else rewrite(source.data, edit)
+    return ProjectFile(data, places, _infos(tracks, places, is_piano), bool(project.notes))
+
+
+def _infos(tracks: list[ProjectTrack], places: tuple[Place, ...], is_piano: tuple[bool, ...]) -> tuple[TrackInfo, ...]:
+    found = (
+        TrackInfo(chunk, channel, track.program, track.name, 0, "")
+        for track, (chunk, channel) in zip(tracks, places, strict=True)
+    )
+    return tuple(replace(info, role=role_of(info, piano)) for info, piano in zip(found, is_piano, strict=True))
 
 
 @lru_cache(maxsize=_SOURCES_KEPT)

@@ -14,7 +14,7 @@ from pianomuse.generate.session import Session
 from pianomuse.generate.stream import Stream
 from pianomuse.server.faults import Refusal
 from pianomuse.server.jobs import Job
-from pianomuse.server.project_file import NO_NOTES, file_of
+from pianomuse.server.project_file import file_of
 from pianomuse.server.schema import CompleteWish, FillWish, Wish
 from pianomuse.server.state import Held, State
 from pianomuse.server.wire import WireEvent
@@ -26,7 +26,7 @@ async def completing(wish: CompleteWish, state: Held) -> AsyncIterator[Job]:
     """Write ideas as long as the response lasts."""
 
     if wish.limits is not None and wish.limits.hand is not None:
-        raise RequestError("limits.hand: one hand is written beside what the other plays: choose bars, and ask /fill")
+        raise RequestError("limits.hand: one hand is written beside what the other plays: select bars that it plays")
 
     def ask(session: Session) -> Stream:
         return session.stream(at_bar=wish.at_bar, bars=wish.bars, insert=wish.insert, **_options(wish))
@@ -83,8 +83,6 @@ async def _job(state: State, wish: Wish, ask: Callable[[Session], Stream]) -> As
 
 def _prepare(state: State, wish: Wish, ask: Callable[[Session], Stream]) -> tuple[Stream, Sequence[int]]:
     """Read the project as the model does; return the stream, and the project's track for each of the piece's."""
-    if not wish.project.notes:
-        raise RequestError(NO_NOTES)
     file = file_of(wish.project)
     piece = file.read()
     return state.sessions.ask(wish.project, piece, ask), file.track_numbers(piece)
