@@ -35,6 +35,8 @@ class State:
         self.sessions = Sessions(muse)
         self.slot = Lock()
         """For what is kept on disk."""
+        self.patience_s = 5.0
+        """How long an import or export waits for its turn."""
         self._conversions = BoundedSemaphore(bounds.CONVERSIONS)
 
     @contextmanager
@@ -45,7 +47,7 @@ class State:
             Refusal: as many as may be are being done already.
 
         """
-        if not self._conversions.acquire(timeout=5):
+        if not self._conversions.acquire(timeout=self.patience_s):
             raise Refusal(429, "busy", "The server is importing and exporting other files: try again in a moment.")
         try:
             yield
