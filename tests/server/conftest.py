@@ -29,9 +29,14 @@ def _api_conftest() -> Any:
 
 
 @pytest.fixture(scope="session")
-def muse(tmp_path_factory: pytest.TempPathFactory) -> Muse:
-    folder = _api_conftest().random_checkpoint(tmp_path_factory.mktemp("model") / "random")
-    return load(folder, threads=1)
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = _api_conftest().random_checkpoint(tmp_path_factory.mktemp("model") / "random")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def muse(model_folder: Path) -> Muse:
+    return load(model_folder, threads=1)
 
 
 @pytest.fixture(scope="session")

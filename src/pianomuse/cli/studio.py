@@ -96,8 +96,8 @@ def run(
         ) from error
     if watch is not None and watch.suffix.lower() not in (".mid", ".midi"):
         raise RequestError(f"--watch {watch}: name a MIDI file (.mid)")
-    address = listen(host, port, token)
     state = State(voice.load(), watch)
+    address = listen(host, port, token)
     if address.notice:
         typer.echo(address.notice, err=True)
     typer.echo(address.url)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from fastapi.concurrency import run_in_threadpool
 
 from pianomuse.errors import RequestError
@@ -63,8 +63,8 @@ async def fill(job: Annotated[Job, Depends(filling)]) -> AsyncIterable[WireEvent
         yield event
 
 
-@router.delete("/complete/{request_id}", status_code=204)
-async def cancel(request_id: str, state: Held) -> None:
+@router.delete("/complete/{id}", status_code=204)
+async def cancel(request_id: Annotated[str, Path(alias="id")], state: Held) -> None:
     """Cancel a request for ideas, for clients that cannot close the connection."""
     if not state.jobs.cancel(request_id):
         raise Refusal(404, "not_found", "There is no request of that id: it has ended already.")
