@@ -43,6 +43,15 @@ def test_the_vary_script_runs(tmp_path: Path) -> None:
     assert n_notes[:2] == 2 * [len(read("finished-phrase").score.tracks[0].notes)]  # the rhythm was kept
 
 
+def test_the_arrive_script_runs(tmp_path: Path) -> None:
+    script = runpy.run_path(str(EXAMPLES / "arrive.py"))
+    for path in script["main"](["--out", str(tmp_path)]):
+        piece = read_midi(path)
+        pitches = [n.pitch for n in piece.score.tracks[0].notes if n.time == piece.grid.start_of(9)]
+        assert max(pitches) == 81
+        assert min(pitches) % 12 == 9
+
+
 def in_quarters(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
     notes = piece.score.tracks[0].notes.numpy()
     onsets = notes["time"] / piece.grid.ticks_per_quarter

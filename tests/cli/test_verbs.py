@@ -58,3 +58,19 @@ def test_vary_asks_what_to_keep(capsys: pytest.CaptureFixture[str], examples: Pa
     code, _, err = run(capsys, "vary", examples / "finished-phrase.mid", "--from-bar", "3", "--to-bar", "4")
     assert code == 2
     assert "--keep" in err
+
+
+def test_an_ending_and_a_target_are_reported(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, examples: Path
+) -> None:
+    piece = shutil.copy(examples / "finished-phrase.mid", tmp_path)
+    words = ("complete", piece, "--bars", "2", "--candidates", "1", "--json")
+    code, out, err = run(capsys, *words, "--ending", "final", "--to", "bar 9: Dm, melody A4")
+    assert code == 0
+    found = json.loads(out)
+    assert found["limits"] == {"ending": "final", "to": "bar 9: Dm, melody A4"}
+    assert found["candidates"][0]["ending"].startswith("ends closed (on F")
+    assert "a guess" not in err
+    code, _, err = run(capsys, *words, "--to", "bar 30: Dm")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "bar 30 is not among the new bars 9 to 10" in err

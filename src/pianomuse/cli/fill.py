@@ -43,6 +43,8 @@ def fill(
     hand: o.HandOption = None,
     keep: o.KeepOption = None,
     keep_from: o.KeepFrom = None,
+    ending: o.Ending = None,
+    to: o.To = None,
     model: o.Model = None,
     style: o.Style = None,
     style_strength: o.StyleStrength = 1.0,
@@ -86,6 +88,8 @@ def fill(
         notes_per_bar=notes_per_bar,
         voices=voices,
         hand=hand.value if hand else None,
+        ending=ending.value if ending else None,
+        to=to,
         keep=keep.value if keep else None,
         keep_from=keep_from,
     )

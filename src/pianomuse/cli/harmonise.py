@@ -47,6 +47,8 @@ def harmonise(
     range: o.Range = None,
     notes_per_bar: o.NotesPerBar = None,
     voices: o.Voices = None,
+    ending: o.Ending = None,
+    to: o.To = None,
     model: o.Model = None,
     style: o.Style = None,
     style_strength: o.StyleStrength = 1.0,
@@ -89,5 +91,7 @@ def harmonise(
         range=range,
         notes_per_bar=notes_per_bar,
         voices=voices,
+        ending=ending.value if ending else None,
+        to=to,
     )
     deliver(ideas, midi, out, audio=audio, as_json=as_json, started=started)

@@ -48,6 +48,15 @@ class KeepOfBars(StrEnum):
     HARMONY = "harmony"
 
 
+class EndingName(StrEnum):
+    """How a phrase ends."""
+
+    OPEN = "open"
+    HALF = "half"
+    CLOSE = "close"
+    FINAL = "final"
+
+
 class Chromatic(StrEnum):
     """Which notes may leave the key."""
 
@@ -247,6 +256,24 @@ KeepFrom = Annotated[
     int | None,
     typer.Option(
         "--keep-from", metavar="BAR", help="Keep those of this bar and the next ones.", rich_help_panel=_LIMITS
+    ),
+]
+Ending = Annotated[
+    EndingName | None,
+    typer.Option(
+        "--ending",
+        help="open: not on the tonic; half: on the dominant; close: on the tonic after it; final: and nothing more.",
+        show_default=False,
+        rich_help_panel=_LIMITS,
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="WHERE: WHAT",
+        help='What the new bars lead to: "bar 12: Am/E, melody C5; bar 14 beat 3: bass G2".',
+        rich_help_panel=_LIMITS,
     ),
 ]
 Model = Annotated[

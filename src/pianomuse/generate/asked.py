@@ -9,8 +9,10 @@ from typing import TypeVar
 
 from pianomuse.errors import RequestError
 from pianomuse.generate.harmony import Chord, Scale, parse_chord, parse_key, parse_pitch, parse_scale
+from pianomuse.generate.targets import Target, read_targets
 from pianomuse.tokens.vocabulary import PITCH_RANGE
 
+ENDINGS = ("open", "half", "close", "final")
 FREE = "free"
 """A bar that a limit leaves alone."""
 _SAME_BAR, _SAME_CHORD = "%", "."
@@ -40,6 +42,8 @@ class Asked:
         hand: ``left`` or ``right``: only this hand is written, under or over what the other plays; empty: no limit.
         keep: ``rhythm`` or ``pitches``: kept from the bars there; empty: neither.
         keep_from: bar, from 1, from which on they are taken; None: those written over, else the last ones.
+        ending: ``open``, ``half``, ``close`` or ``final``; empty: as it comes.
+        targets: what the new bars lead to.
         said: what was said, by the name of its option on the command line.
 
     """
@@ -55,6 +59,8 @@ class Asked:
     hand: str = ""
     keep: str = ""
     keep_from: int | None = None
+    ending: str = ""
+    targets: tuple[Target, ...] = ()
     said: dict[str, str] = field(default_factory=dict)
 
 
@@ -71,6 +77,8 @@ def read_asked(
     hand: str | None = None,
     keep: str | None = None,
     keep_from: int | None = None,
+    ending: str | None = None,
+    to: str | None = None,
 ) -> Asked:
     """Read limits as they are said on the command line and in Python.
 
@@ -83,6 +91,7 @@ def read_asked(
     words = {
         "key": key, "scale": scale, "chromatic": chromatic, "chords": chords, "range": range,
         "notes-per-bar": notes_per_bar, "voices": voices, "hand": hand, "keep": keep, "keep-from": keep_from,
+        "ending": ending, "to": to,
     }  # fmt: skip
     said = {name: str(word).strip() for name, word in words.items() if word is not None}
     if chords_strict:
@@ -100,6 +109,8 @@ def read_asked(
         hand=said.get("hand", ""),
         keep=said.get("keep", ""),
         keep_from=keep_from,
+        ending=said.get("ending", ""),
+        targets=read_targets(said["to"]) if "to" in said else (),
         said=said,
     )
 
@@ -137,7 +148,7 @@ def require_fitting_lists(asked: Asked, n_bars: int) -> None:
 
 
 def _check_words(said: dict[str, str]) -> None:
-    choices = {"chromatic": ("passing",), "hand": ("left", "right"), "keep": ("rhythm", "pitches")}
+    choices = {"chromatic": ("passing",), "hand": ("left", "right"), "keep": ("rhythm", "pitches"), "ending": ENDINGS}
     for name, known in choices.items():
         if said.get(name, known[0]) not in known:
             raise RequestError(f"--{name} {said[name]}: choose {' or '.join(known)}")

@@ -71,6 +71,10 @@ class Options(TypedDict, total=False):
     """What is kept of the bars that are written over or, where nothing is, of those before; harmony only by `vary`."""
     keep_from: int | None
     """The bar, from 1, from which on it is kept."""
+    ending: Literal["open", "half", "close", "final"] | None
+    """How the phrase ends: not on the tonic, on the dominant, on the tonic after the dominant, or so and over."""
+    to: str | None
+    """Notes and chords that stand in the new bars, such as ``bar 12: Am/E, melody C5``."""
 
 
 def order_of(options: Options, *, is_fill: bool, note: str = "", first_downbeat_ticks: int | None = None) -> Order:
@@ -161,4 +165,6 @@ def asked_of(options: Options) -> Asked:
         hand=options.get("hand"),
         keep=options.get("keep"),
         keep_from=options.get("keep_from"),
+        ending=options.get("ending"),
+        to=options.get("to"),
     )

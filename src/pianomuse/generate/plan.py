@@ -9,6 +9,7 @@ from pianomuse.generate.bar_limits import BarLimits
 from pianomuse.generate.given import Given
 from pianomuse.generate.grid import Grid
 from pianomuse.generate.kept import Kept
+from pianomuse.generate.pins import Pin
 from pianomuse.tokens.quantise import bar_length
 from pianomuse.tokens.vocabulary import MAX_BARS_TO_WRITE, METRES, PITCH_RANGE, Vocabulary
 
@@ -90,6 +91,7 @@ class Plan:
         given: the composer's notes that stay in these bars, under or over which one hand is written.
         bars: what holds in each bar; empty: in all of them the range and the voices of ``limits``.
         kept: the composer's notes whose rhythm or pitches are kept; None keeps neither.
+        pins: moments that are fixed, ascending in time.
 
     """
 
@@ -102,6 +104,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     bars: tuple[BarLimits, ...] = ()
     kept: Kept | None = None
+    pins: tuple[Pin, ...] = ()
     given: Given | None = None
 
     def __post_init__(self) -> None:

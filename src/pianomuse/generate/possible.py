@@ -11,6 +11,7 @@ from pianomuse.generate.asked import Asked
 from pianomuse.generate.constraints import progress_of
 from pianomuse.generate.kept import Kept
 from pianomuse.generate.lookahead import Lookahead, Stand
+from pianomuse.generate.pins_ahead import PinsAhead
 from pianomuse.generate.plan import Plan
 from pianomuse.generate.progress import Progress
 from pianomuse.generate.rules import Rules
@@ -24,6 +25,8 @@ _FIELDS = {
     "voices": ("voices",),
     "hand": ("hand",),
     "keep": ("keep", "keep_from"),
+    "ending": ("ending",),
+    "to": ("targets",),
 }
 """The fields of `Asked` that belong to an option."""
 
@@ -76,6 +79,9 @@ def impossible_bar(plan: Plan) -> int | None:
         bars = (_wrong_number(plan, plan.kept), _wrong_voices(plan, plan.kept), progress.bar_in_the_way())
         return min((bar for bar in bars if bar is not None), default=None)
     lookahead = Lookahead(rules)
+    pinned = PinsAhead(rules).bar_in_the_way()
+    if pinned is not None:
+        return pinned
     for bar in range(plan.n_bars):
         keyboard = rules.new_keyboard()
         n_given = len(plan.first_bar) if bar == 0 else 0

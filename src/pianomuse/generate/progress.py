@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from pianomuse.generate.bar_limits import BASS_BELOW
 from pianomuse.generate.lookahead import Lookahead, Stand
+from pianomuse.generate.pins_ahead import PinsAhead
 from pianomuse.generate.rules import Rules
 from pianomuse.generate.tones import beside
 from pianomuse.tokens.vocabulary import MAX_DURATION
+
+_TRIES = 8
 
 
 class Progress:
@@ -29,6 +32,7 @@ class Progress:
         self.bar = -1
         self.time = 0
         self._lookahead = Lookahead(rules)
+        self._pins = PinsAhead(rules)
         self._pitch = 0
         self._n_notes = 0  # struck in this bar
         self._struck: list[int] = []  # at this position
@@ -63,6 +67,7 @@ class Progress:
             self._span = self.rules.tones.at(self.bar, self.position).span
         # A hand is always found for a new note; for the composer's own, an idea begins with hands that are free.
         self.keyboard.strike_anyhow(pitch, self.time)
+        self._pins.strike(pitch, self.time, self.keyboard.n_sounding(self.time))
 
     def end(self, duration: int) -> None:
         """Say how long the note struck last is."""
@@ -71,6 +76,8 @@ class Progress:
     def n_due(self) -> int:
         """Return how many notes are still to be struck at this position, so that enough sound."""
         least = self.rules.bars[self.bar].min_voices
+        if self._pins.is_due(self.time) and not self._is_excused:
+            return 1
         if not self._struck or least <= 1 or self._is_excused:
             return 0
         return max(least - self.keyboard.n_sounding(self.time), 0)
@@ -79,11 +86,13 @@ class Progress:
         """Tell whether the bar may not end yet."""
         if self._is_excused:
             return False
-        return self._n_notes < self.rules.bars[self.bar].min_notes or self.n_due() > 0
+        has_few = self._n_notes < self.rules.bars[self.bar].min_notes
+        return has_few or self.n_due() > 0 or self._pins.is_owed(self.bar)
 
     def excuse(self) -> None:
         """Let the bar end without what it owes, and free the hands."""
         self._is_excused = True
+        self._pins.skip(self.bar)
         self.keyboard.let_go()
 
     def strikeable(self, position: int, *, is_here: bool = False) -> NDArray[np.bool_]:
@@ -107,6 +116,9 @@ class Progress:
             if not has_bass:
                 steps[:BASS_BELOW] = False
             wanted = wanted | steps
+        if self._pins:
+            shortest, n_sounding = rules.shortest(self.bar, position), self.keyboard.n_sounding(time)
+            wanted = self._pins.mask(time, wanted, shortest, n_sounding)
         return self.keyboard.strikeable(time) & wanted
 
     def hands(self) -> list[int]:
@@ -115,6 +127,7 @@ class Progress:
 
     def places(self, places: NDArray[np.intp], *, has_other_events: bool) -> NDArray[np.intp]:
         """Return those of some later places of this bar at which something may be written, as far as a look tells."""
+        places = self._pins.places(self.bar, places)
         if has_other_events:
             return places
         if self._has_all_notes():
@@ -132,10 +145,12 @@ class Progress:
         rules = self.rules
         durations = rules.durations(self.position, rules.end - self.time)[1:].copy()
         durations[self._longest() :] = False
+        if self._pins.is_held(self._pitch):
+            durations[: int(np.flatnonzero(durations)[-1])] = False
         return durations
 
     def leaves_a_way(self, kind: str, value: int, *, has_other_events: bool) -> bool:
-        """Tell whether the bars can be given all they owe if a token is taken.
+        """Tell whether the bars can be given all they owe, and all pins be played, if a token is taken.
 
         Args:
             kind: of the token.
@@ -145,6 +160,8 @@ class Progress:
         """
         if kind not in ("Position", "Pitch", "Duration") or self._is_excused:
             return True
+        if self._pins and not self._leaves_pins(kind, value, has_other_events=has_other_events):
+            return False
         rules, limits = self.rules, self.rules.bars[self.bar]
         owes_more = self._n_notes + (kind == "Pitch") < limits.min_notes or limits.min_voices > 1
         if kind == "Position":
@@ -161,6 +178,40 @@ class Progress:
         else:
             trial.end(self._pitch, self.time + value)
         return self._lookahead.can_write(trial, stand, max(limits.min_voices - trial.n_sounding(self.time), 0))
+
+    def _leaves_pins(self, kind: str, value: int, *, has_other_events: bool) -> bool:
+        """Tell whether all pins can still be played if a token is taken."""
+        if kind == "Duration":
+            trial = self.keyboard.copy()
+            trial.end(self._pitch, self.time + value)
+            return self._pins.can_follow(trial, n_notes=self._n_notes, bar=self.bar)
+        if kind == "Pitch":
+            return self._leaves_pins_after(value, self.position)
+        if has_other_events:
+            return True
+        return any(self._leaves_pins_after(int(p), value) for p in np.flatnonzero(self.strikeable(value)))
+
+    def _leaves_pins_after(self, pitch: int, position: int) -> bool:
+        """Tell whether the pins can be played after a note, and those that must sound with it, at a position."""
+        rules, time = self.rules, self.rules.bar_starts[self.bar] + position
+        trial = self.keyboard.copy()
+        if not trial.strike(pitch, time):
+            return False
+        trial.end(pitch, time + rules.shortest(self.bar, position))
+        n_notes = self._n_notes + 1
+        n_missing = rules.bars[self.bar].min_voices - trial.n_sounding(time)
+        if n_missing <= 0 or self._pins.is_at(time):
+            return self._pins.can_follow(trial, after=pitch, time=time, n_notes=n_notes, bar=self.bar)
+        above = [key for key in np.flatnonzero(self.strikeable(position)).tolist() if key > pitch]
+        for start in range(min(len(above), _TRIES)):
+            filled, n_left = trial.copy(), n_missing
+            for key in above[start:]:
+                if n_left and filled.strike(key, time):
+                    filled.end(key, time + rules.shortest(self.bar, position))
+                    n_left -= 1
+            if not n_left and self._pins.can_follow(filled, n_notes=n_notes + n_missing, bar=self.bar):
+                return True
+        return False
 
     def _is_open(self, position: int, *, owes_more: bool, has_other_events: bool) -> bool:
         """Tell whether something can be written at a position, and after it what is owed."""
@@ -204,7 +255,8 @@ class Progress:
         """Return how long a note may be at most, so that it crosses no given note and later bars keep their voices."""
         rules, given = self.rules, self.rules.plan.given
         until_given = given.longest(self.time, self._pitch) if given is not None else None
-        longest = MAX_DURATION if until_given is None else until_given
+        until_pin = self._pins.longest(self.time)
+        longest = min(MAX_DURATION if until is None else until for until in (until_given, until_pin))
         for bar in range(self.bar + 1, rules.plan.n_bars):
             start, most = rules.bar_starts[bar], rules.bars[bar].max_voices
             if start - self.time > MAX_DURATION:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.errors import RequestError
+from pianomuse.generate.aims import with_aims
 from pianomuse.generate.asked import Asked
 from pianomuse.generate.bar_limits import BarLimits, bars_of
 from pianomuse.generate.caret import Caret, onsets_and_ends
@@ -128,7 +129,7 @@ def write_request(
     def plan_of(asked: Asked) -> Plan:
         bars = bars_asked(asked, caret, limits, key) if asked.said else ()
         plan = plan_at(piece, tokenizer, caret, whole, half_bar, limits)
-        return replace(plan, bars=bars, kept=kept if asked.keep else None)
+        return with_aims(replace(plan, bars=bars, kept=kept if asked.keep else None), asked, caret, key)
 
     plan = require_possible(asked, plan_of, caret.bar_index + 1)
     return Request(np.concatenate([ids, half_bar]), lines, plan, heard, before, suffix)

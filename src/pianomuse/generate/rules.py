@@ -38,7 +38,8 @@ class Rules:
         self.pitch_ids = vocabulary.ids_of("Pitch")
         self.pitches = vocabulary.values[self.pitch_ids]
         self.bars = tuple(plan.in_bar(bar) for bar in range(plan.n_bars))
-        self.tones = ToneTable(self.bars, self._beside_given if plan.given is not None else None)
+        beside_given = self._beside_given if plan.given is not None else None
+        self.tones = ToneTable(self.bars, beside_given, has_pins=bool(plan.pins))
         self.duration_ids = np.full(MAX_DURATION + 1, -1)
         durations = vocabulary.ids_of("Duration")
         self.duration_ids[vocabulary.values[durations]] = durations
@@ -108,7 +109,8 @@ class Rules:
         length = self.bar_starts[bar + 1] - self.bar_starts[bar]
         room = np.zeros(length + 1, dtype=np.intp)
         has_one_range = all((b.lowest, b.highest) == (self.bars[0].lowest, self.bars[0].highest) for b in self.bars)
-        if self.plan.first_bar or self.plan.given is not None or not has_one_range:  # a hand may be elsewhere
+        is_bound = bool(self.plan.first_bar or self.plan.pins or self.plan.given)
+        if is_bound or not has_one_range:  # a hand may be elsewhere
             return room
         again = self.new_keyboard().repetition_units
         for position in range(length - 1, -1, -1):

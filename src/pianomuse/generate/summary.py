@@ -76,6 +76,9 @@ def notices(piece: Piece, composition: Composition, order: Order) -> list[str]:
         sentences.append(f"Kept: the {kept.what} of {bar_span(bars[0], bars[-1])}.")
     if order.asked.said.get("chords", "").startswith("as in"):
         sentences.append(f"Kept: the harmony{order.asked.said['chords'].removeprefix('as')}, beat by beat.")
+    key = composition.scene.key
+    if order.asked.ending and key.is_guess:
+        sentences.append(f"The ending is one in {key.name}, which is a guess: --key sets another.")
     caret = composition.scene.caret
     given = composition.scene.request.plan.given
     if given is not None and not order.adds_hand:

@@ -42,15 +42,21 @@ class ToneTable:
     Args:
         bars: what holds in each bar.
         beside_given: what the given notes leave free, by bar and position; None where none are given.
+        has_pins: some moments allow less than their bars.
 
     """
 
     def __init__(
-        self, bars: Sequence[BarLimits], beside_given: Callable[[int, int], NDArray[np.bool_]] | None = None
+        self,
+        bars: Sequence[BarLimits],
+        beside_given: Callable[[int, int], NDArray[np.bool_]] | None = None,
+        *,
+        has_pins: bool = False,
     ) -> None:
         """Begin with empty tables."""
         self._bars = bars
         self._beside_given = beside_given
+        self._has_pins = has_pins
         self._found: dict[tuple[int, int], Tones] = {}
         self._masks: dict[tuple[object, ...], Tones] = {}
 
@@ -64,7 +70,7 @@ class ToneTable:
     def is_even(self, bar: int) -> bool:
         """Tell whether the same pitches may be struck everywhere in a bar."""
         limits = self._bars[bar]
-        return not limits.chords and not limits.has_passing_notes and self._beside_given is None
+        return not (limits.chords or limits.has_passing_notes or self._has_pins or self._beside_given)
 
     def _look_up(self, bar: int, position: int) -> Tones:
         limits = self._bars[bar]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pianomuse.errors import RequestError
+from pianomuse.generate.aims import with_aims
 from pianomuse.generate.asked import Asked
 from pianomuse.generate.caret import Caret, onsets_and_ends
 from pianomuse.generate.given import Given
@@ -93,7 +94,8 @@ def write_hand_request(
     )
 
     def plan_of(asked: Asked) -> Plan:
-        return replace(plan, bars=bars_asked(asked, caret, limits, key) if asked.said else ())
+        bars = bars_asked(asked, caret, limits, key) if asked.said else ()
+        return with_aims(replace(plan, bars=bars), asked, caret, key)
 
     lines = before.lines + 1 + len(before.head)
     return Request(ids, lines, require_possible(asked, plan_of, caret.bar_index + 1), None, before, None)
