@@ -190,12 +190,14 @@ function firstChange(before, after) {
   let first = Infinity;
   for (const name of /** @type {const} */ (["notes", "pedals", "tempos", "metres"])) {
     if (before[name] === after[name]) continue;
-    /** @type {Set<{tick: number}>} */
-    const olds = new Set(before[name]);
-    /** @type {Set<{tick: number}>} */
-    const news = new Set(after[name]);
-    for (const event of olds) if (!news.has(event)) first = Math.min(first, event.tick);
-    for (const event of news) if (!olds.has(event)) first = Math.min(first, event.tick);
+    /** @type {(readonly {tick: number}[])[]} */
+    const [olds, news] = [before[name], after[name]];
+    first = Math.min(first, firstOutside(olds, new Set(news)), firstOutside(news, new Set(olds)));
   }
   return first;
+}
+
+/** @param {readonly {tick: number}[]} events @param {Set<{tick: number}>} known */
+function firstOutside(events, known) {
+  return events.reduce((first, event) => (known.has(event) ? first : Math.min(first, event.tick)), Infinity);
 }

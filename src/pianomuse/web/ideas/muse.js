@@ -13,7 +13,7 @@ import { orderOf } from "./order.js";
 /** @typedef {import("./growing.js").StreamEvent} StreamEvent */
 /** @typedef {import("./order.js").Settings} Settings */
 /** @typedef {import("./order.js").Order} Order */
-/** @typedef {{say: (key: string, values?: Record<string, unknown>) => void, fail: (error: unknown) => void}} Voice */
+/** @typedef {{say: (key: string, values?: Record<string, unknown>) => void, fail: (error: unknown) => void, inWords: (reason: string) => string}} Voice */
 
 /** Events: `asking` when a request begins or ends, `waits` while the first note has not come. */
 export class Muse extends EventTarget {
@@ -109,7 +109,7 @@ export class Muse extends EventTarget {
     }
     const [from, to] = [time.barAt(ghosts.front).number, time.barAt(ghosts.end - 1).number];
     const values = { number: ghosts.chosen + 1, of: ghosts.ideas.length, notes: openNotes(ghosts).length, from, to };
-    this.voice.say(idea.reason ? "ideaWithReason" : "idea", { ...values, reason: idea.reason });
+    this.voice.say(idea.reason ? "ideaWithReason" : "idea", { ...values, reason: this.voice.inWords(idea.reason) });
   }
 
   /** Leave a ghost note out, or take it back in. @param {string} id */
@@ -160,6 +160,7 @@ export class Muse extends EventTarget {
     const caret = rest ? rest.front : ghosts.end;
     const isFirst = !ghosts.taken.size;
     studio.apply("stepAccept", project, { ghosts: rest, caret });
+    this.dispatchEvent(new CustomEvent("placed", { detail: { start: caret, end: rest ? rest.end : caret + 1 } }));
     const values = { number: ghosts.chosen + 1, notes: taken.length, bar: studio.time.barAt(ghosts.front).number };
     this.voice.say(rest ? "acceptedPart" : "acceptedAll", values);
     if (isFirst) this._prefer(idea, ghosts.ideas);

@@ -26,7 +26,7 @@ export function orderOf(studio, settings) {
   }
   const bar = time.barAt(caret);
   const stop = time.beatFrom(lastTick(project));
-  const isAtEnd = caret >= stop && caret <= time.barLineFrom(stop);
+  const isAtEnd = caret >= lastTick(project) && caret <= time.barLineFrom(stop);
   if (isAtEnd) return complete(null, settings, stop, shared);
   const first = caret > bar.tick ? bar.number + 1 : bar.number;
   const empty = emptyBars(studio, first, settings.bars);

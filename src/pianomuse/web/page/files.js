@@ -21,6 +21,7 @@ export class Files {
     this.studio = studio;
     this._timer = 0;
     this._isReady = false;
+    this._kept = ""; // key of the text that says where
     for (const name of ["project", "heard"]) {
       studio.addEventListener(name, () => {
         if (!studio.preview && this._isReady) this._saveSoon();
@@ -105,10 +106,16 @@ export class Files {
     const isHere = this._keepHere();
     try {
       await client.saveSession(this._saved());
-      byId("kept").textContent = text("saved");
+      this._kept = "saved";
     } catch {
-      byId("kept").textContent = isHere ? text("savedHere") : text("offline");
+      this._kept = isHere ? "savedHere" : "offline";
     }
+    this.showKept();
+  }
+
+  /** Where the work was kept last, at the foot of the page. */
+  showKept() {
+    byId("kept").textContent = this._kept && text(this._kept);
   }
 
   _saveSoon() {

@@ -3,6 +3,7 @@
 
 import { broughtBack, starred } from "../ideas/heard.js";
 import { noteColour } from "../roll/colours.js";
+import { inWords } from "./reasons.js";
 import { byId, make, text } from "./words.js";
 
 /** @typedef {import("../studio.js").Studio} Studio */
@@ -54,15 +55,15 @@ function showIdeas(studio, muse, colours) {
 /** @param {Idea} idea @param {number} index */
 function head(idea, index) {
   const line = make("span", { class: "idea-head" }, make("b", {}, `${index + 1}`));
-  line.append(make("span", { class: "reason" }, idea.isFinished ? idea.reason : text("growing")));
+  line.append(make("span", { class: "reason" }, idea.isFinished ? inWords(idea.reason) : text("growing")));
   if (idea.isBest) line.append(make("span", { class: "badge" }, text("best")));
   return line;
 }
 
 /** @param {Idea} idea */
 function foot(idea) {
-  const facts = text("ideaFacts", { notes: idea.notes.length, range: idea.range }).replace(/ · $/, "");
-  return make("span", { class: "facts" }, idea.ending ? `${facts} · ${idea.ending}` : facts);
+  const facts = text("ideaFacts", { notes: idea.notes.length, range: inWords(idea.range) }).replace(/ · $/, "");
+  return make("span", { class: "facts" }, idea.ending ? `${facts} · ${inWords(idea.ending)}` : facts);
 }
 
 /** @param {Idea} idea @param {number} start @param {number} end @param {Colours} colours */
@@ -97,7 +98,7 @@ function heardRow(studio, entry, colours, also) {
   const facts = text("heardEntry", { bar: entry.firstBar, seed: entry.idea.seed });
   const back = make("button", { type: "button", class: "heard-idea", title: settingsText(entry) });
   back.append(picture(entry.idea, entry.start, entry.end, colours));
-  back.append(make("span", { class: "facts" }, `${facts}${entry.idea.reason ? ` · ${entry.idea.reason}` : ""}`));
+  back.append(make("span", { class: "facts" }, `${facts}${entry.idea.reason ? ` · ${inWords(entry.idea.reason)}` : ""}`));
   back.addEventListener("click", () => {
     studio.setGhosts(broughtBack(entry));
     also.reveal(entry.start, entry.end);

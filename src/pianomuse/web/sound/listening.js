@@ -24,6 +24,7 @@ export class Listening extends EventTarget {
     this.hasMetronome = false;
     this._alone = false;
     this._refreshing = 0;
+    this._leftBefore = 0; // where the view goes back to
     this.player.onEnd = () => this._ended();
     for (const name of ["project", "ghosts"]) studio.addEventListener(name, () => this._refreshSoon());
     studio.addEventListener("opened", () => this.stop());
@@ -50,6 +51,7 @@ export class Listening extends EventTarget {
     const time = this._time();
     const stretch = { from: time.seconds(span.from), to: time.seconds(span.to) };
     const clicks = this.hasMetronome ? clicksOf(time, span.from, span.to) : [];
+    this._leftBefore = this.roll.view.left;
     void this.player.play(this._voices(), { ...stretch, clicks });
     this._follow();
     this.dispatchEvent(new Event("state"));
@@ -131,7 +133,8 @@ export class Listening extends EventTarget {
 
   _ended() {
     this.roll.setHead(null);
-    this.roll.reveal(this.studio.caret, this.studio.caret + 1);
+    this.roll.view.left = this._leftBefore;
+    this.roll.touch();
     this.dispatchEvent(new Event("state"));
   }
 }
