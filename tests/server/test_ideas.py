@@ -33,6 +33,7 @@ def of_kind(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
         ("complete", {"bars": 1, "at_bar": 0}),
         ("complete", {"bars": 2, "at_bar": 5, "insert": True}),
         ("fill", {"from_bar": 9, "to_bar": 10}),
+        ("vary", {"from_bar": 2, "to_bar": 3, "keep": "rhythm"}),
     ],
 )
 def test_ideas_are_those_of_the_library(
@@ -110,9 +111,11 @@ def test_limits_hold_and_one_hand_is_written_beside_the_other(client: TestClient
     assert all(48 <= note["pitch"] <= 72 for note in of_kind(limited, "finished")[0]["notes"])
     added = lines(client, "fill", **wish, from_bar=2, to_bar=3, limits={"hand": "left"})
     assert added[0]["adds_hand"] == "left"
+    inside = range(added[0]["start_tick"], added[0]["end_tick"])
+    there = [(note["tick"], note["pitch"]) for note in project["notes"] if note["tick"] in inside]
+    assert [(note["tick"], note["pitch"]) for note in added[0]["stays"]] == sorted(there)
     assert {note["hand"] for note in of_kind(added, "note")} == {"left"}
-    refused = client.post("/api/v1/complete", json=wish | {"limits": {"hand": "left"}})
-    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "request")
+    assert (limited[0]["adds_hand"], limited[0]["stays"]) == ("", [])
 
 
 def test_a_choice_moves_the_taste(client: TestClient, opened: Open) -> None:

@@ -92,11 +92,12 @@ class Limits(Strict):
     chords: Words | None = Field(default=None, description="such as Am | F C/E | G7")
     range: Words | None = Field(default=None, description="lowest and highest note, such as C3-E5")
     hand: Literal["left", "right"] | None = Field(
-        default=None, description="only for /fill: write this hand beside what stands in the bars, which stays"
+        default=None, description="write this hand only; what the other one plays there stays"
     )
     notes_per_bar: Words | int | None = Field(default=None, description="notes struck in a bar, such as 4-8")
-    keep: Literal["rhythm", "pitches"] | None = Field(
-        default=None, description="what is kept of the bars written over or, where nothing is, of those before"
+    keep: Literal["rhythm", "pitches", "harmony"] | None = Field(
+        default=None,
+        description="what is kept of the bars written over or, where nothing is, of those before; harmony by /vary",
     )
     keep_from: int | None = Field(default=None, ge=1, le=20_000, description="bar from which on it is kept")
     voices: Words | int | None = Field(default=None, description="notes sounding at once, such as 1-3")
@@ -131,6 +132,12 @@ class FillWish(Wish):
 
     from_bar: int = Field(ge=1, le=20_000, description="first bar written")
     to_bar: int = Field(ge=1, le=20_000, description="last bar written")
+
+
+class VaryWish(FillWish):
+    """Write bars anew and keep something of them."""
+
+    keep: Literal["rhythm", "harmony"] = Field(description="every onset and length, or the harmony of every beat")
 
 
 class IdeaFigures(Strict):

@@ -27,6 +27,13 @@ from pianomuse.generate.summary import notices, written_line
 from pianomuse.server.schema import IdeaFigures, ProjectNote, ProjectPedal
 
 
+class Place(BaseModel):
+    """Where a note of the project is struck."""
+
+    tick: int
+    pitch: int
+
+
 class StartEvent(BaseModel):
     """The first line: where the ideas go and what is heard."""
 
@@ -39,7 +46,13 @@ class StartEvent(BaseModel):
     from_bar: int = Field(description="first bar before the ideas that is heard")
     to_bar: int = Field(description="last one; below `from_bar` where nothing is heard")
     bars_after: int = Field(description="bars behind the ideas that are heard")
-    adds_hand: str = Field(description="right or left where that hand is added to what stands there; else empty")
+    adds_hand: str = Field(
+        description="right or left where only that hand is written and the other one stays; else empty"
+    )
+    stays: list[Place] = Field(
+        description="the other hand's notes between `start_tick` and `end_tick`; others there make room. "
+        "If there are any, the pedal stays too"
+    )
     is_whole: bool = Field(description="false: the piece is still being read, and only bars near the ideas are heard")
 
 
@@ -182,7 +195,7 @@ def figures_of(candidate: Candidate) -> IdeaFigures | None:
 
 
 def _start(event: Listening, stream: Stream, request_id: str) -> StartEvent:
-    caret = stream.scene.caret
+    caret, given = stream.scene.caret, stream.scene.request.plan.given
     return StartEvent(
         id=request_id,
         seed=event.seed,
@@ -192,7 +205,8 @@ def _start(event: Listening, stream: Stream, request_id: str) -> StartEvent:
         from_bar=event.from_bar,
         to_bar=event.to_bar,
         bars_after=event.bars_after,
-        adds_hand=stream.scene.order.adds_hand,
+        adds_hand=given.hand if given is not None else "",
+        stays=[Place(tick=tick, pitch=pitch) for tick, pitch in sorted(given.stays)] if given is not None else [],
         is_whole=event.is_whole,
     )
 

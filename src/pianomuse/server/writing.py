@@ -9,13 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from fastapi.concurrency import run_in_threadpool
 
-from pianomuse.errors import RequestError
 from pianomuse.generate.session import Session
 from pianomuse.generate.stream import Stream
 from pianomuse.server.faults import Refusal
 from pianomuse.server.jobs import Job
 from pianomuse.server.project_file import file_of
-from pianomuse.server.schema import CompleteWish, FillWish, Wish
+from pianomuse.server.schema import CompleteWish, FillWish, VaryWish, Wish
 from pianomuse.server.state import Held, State
 from pianomuse.server.wire import WireEvent
 
@@ -24,9 +23,6 @@ router = APIRouter()
 
 async def completing(wish: CompleteWish, state: Held) -> AsyncIterator[Job]:
     """Write ideas as long as the response lasts."""
-
-    if wish.limits is not None and wish.limits.hand is not None:
-        raise RequestError("limits.hand: one hand is written beside what the other plays: select bars that it plays")
 
     def ask(session: Session) -> Stream:
         return session.stream(at_bar=wish.at_bar, bars=wish.bars, insert=wish.insert, **_options(wish))
@@ -39,9 +35,17 @@ async def filling(wish: FillWish, state: Held) -> AsyncIterator[Job]:
     """Write ideas as long as the response lasts."""
 
     def ask(session: Session) -> Stream:
-        if wish.limits is not None and wish.limits.hand is not None:
-            return session.harmonise(wish.from_bar, wish.to_bar, hand=wish.limits.hand, **_options(wish))
         return session.fill(wish.from_bar, wish.to_bar, **_options(wish))
+
+    async with _job(state, wish, ask) as job:
+        yield job
+
+
+async def varying(wish: VaryWish, state: Held) -> AsyncIterator[Job]:
+    """Write ideas as long as the response lasts."""
+
+    def ask(session: Session) -> Stream:
+        return session.vary(wish.from_bar, wish.to_bar, **_options(wish) | {"keep": wish.keep})
 
     async with _job(state, wish, ask) as job:
         yield job
@@ -56,9 +60,14 @@ async def complete(job: Annotated[Job, Depends(completing)]) -> AsyncIterable[Wi
 
 @router.post("/fill")
 async def fill(job: Annotated[Job, Depends(filling)]) -> AsyncIterable[WireEvent]:
-    """Write bars anew from what stands on both sides, or with `limits.hand` one hand beside what stands there.
+    """Write bars anew from what stands on both sides. Closing the connection cancels within one token."""
+    async for event in job.events():
+        yield event
 
-    Closing the connection cancels within one token."""
+
+@router.post("/vary")
+async def vary(job: Annotated[Job, Depends(varying)]) -> AsyncIterable[WireEvent]:
+    """Write bars anew and keep their rhythm or their harmony. Closing the connection cancels within one token."""
     async for event in job.events():
         yield event
 
@@ -91,5 +100,5 @@ def _prepare(state: State, wish: Wish, ask: Callable[[Session], Stream]) -> tupl
 def _options(wish: Wish) -> dict[str, Any]:
     """Return what is asked for besides the place, as `generate.options.Options` names it."""
     said = wish.model_dump(include={"candidates", "seed", "adventure", "temperature", "top_p"}, exclude_none=True)
-    limits = wish.limits.model_dump(exclude={"hand"}, exclude_none=True) if wish.limits is not None else {}
+    limits = wish.limits.model_dump(exclude_none=True) if wish.limits is not None else {}
     return said | limits

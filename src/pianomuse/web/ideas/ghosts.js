@@ -39,13 +39,18 @@ import { cleared, pushed, sorted } from "../music/project.js";
  * @property {number} front
  * @property {number} clearedTo
  * @property {boolean} isInsert the music behind comes later
+ * @property {ReadonlySet<string>} stays notes among the ideas that are not replaced, as the server names them: the other hand
  * @property {boolean} isPushed that has been done
  * @property {ReadonlySet<string>} omitted ids of ghost notes left out
  * @property {ReadonlySet<string>} taken ids of ghost notes accepted
  */
 
-/** @param {number} start @param {number} end @param {boolean} isInsert @returns {Ghosts} */
-export function noGhosts(start, end, isInsert) {
+/**
+ * @param {number} start @param {number} end @param {boolean} isInsert
+ * @param {readonly {tick: number, pitch: number}[]} [stays] notes that are not replaced; if there are any, the pedal stays too
+ * @returns {Ghosts}
+ */
+export function noGhosts(start, end, isInsert, stays = []) {
   return {
     ideas: [],
     chosen: 0,
@@ -54,6 +59,7 @@ export function noGhosts(start, end, isInsert) {
     front: start,
     clearedTo: start,
     isInsert,
+    stays: new Set(stays.map(place)),
     isPushed: false,
     omitted: new Set(),
     taken: new Set(),
@@ -130,12 +136,23 @@ export function withRoom(project, ghosts) {
 /** Old notes an idea would replace. @param {Project} project @param {Ghosts | null} ghosts @returns {Set<Note>} */
 export function replacedNotes(project, ghosts) {
   if (!ghosts || ghosts.isInsert || !chosenIdea(ghosts)) return new Set();
-  return new Set(project.notes.filter((note) => note.tick >= ghosts.clearedTo && note.tick < ghosts.end));
+  const isInside = (/** @type {Note} */ note) => note.tick >= ghosts.clearedTo && note.tick < ghosts.end;
+  return new Set(project.notes.filter((note) => isInside(note) && !ghosts.stays.has(place(note))));
 }
 
 /** @param {Project} project @param {Ghosts} ghosts @param {number} to @returns {Project} */
 function withoutOld(project, ghosts, to) {
-  return cleared(project, { from: ghosts.clearedTo, to });
+  const without = cleared(project, { from: ghosts.clearedTo, to });
+  if (!ghosts.stays.size) return without;
+  const staying = project.notes.filter(
+    (note) => note.tick >= ghosts.clearedTo && note.tick < to && ghosts.stays.has(place(note)),
+  );
+  return { ...project, notes: sorted([...without.notes, ...staying]) };
+}
+
+/** @param {{tick: number, pitch: number}} note */
+function place({ tick, pitch }) {
+  return `${tick}/${pitch}`;
 }
 
 /** The idea's pedal up to a tick; one that is still down there comes up. @param {readonly Pedal[]} old @param {readonly Pedal[]} added @param {Ghosts} ghosts @param {number} to @returns {Pedal[]} */

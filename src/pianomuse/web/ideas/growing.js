@@ -98,7 +98,13 @@ function ranked(ghosts, request, event) {
   const reasons = event.reasons ?? {};
   const ideas = ghosts.ideas.map((idea) => {
     if (idea.request !== request.id) return idea;
-    return { ...idea, isBest: idea.number === best, reason: reasons[idea.number] ?? idea.reason };
+    const { number, reason, figures } = idea;
+    return {
+      ...idea,
+      isBest: number === best,
+      reason: reasons[number] ?? reason,
+      figures: event.figures?.[number] ?? figures,
+    };
   });
   return { ...ghosts, ideas };
 }

@@ -186,7 +186,9 @@ export class Muse extends EventTarget {
         request = { id: event.id, seed: event.seed };
         place = { ...place, firstBar: event.first_bar, start: event.start_tick, end: event.end_tick };
         this._hasBegun = true;
-        if (!adds || !this.studio.ghosts) this.studio.setGhosts(noGhosts(place.start, place.end, place.isInsert));
+        if (!adds || !this.studio.ghosts) {
+          this.studio.setGhosts(noGhosts(place.start, place.end, place.isInsert, event.stays));
+        }
         this.dispatchEvent(new CustomEvent("placed", { detail: place }));
       } else if (event.event === "done") {
         this.warnings = event.warnings ?? [];
