@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from symusic import KeySignature, Note, Pedal, Score, Tempo, TimeSignature, Track
 from tests.notation.musicxml_reader import read_back
+from tests.notation.sheets import QUARTER, read, score_of
 
 from pianomuse.midi.bars import bar_grid
 from pianomuse.notation.measures import UNITS, measures
@@ -61,3 +62,32 @@ def test_any_score_comes_back(seed: int) -> None:
     assert back.faults == []
     assert back.notes == sorted(expected)
     assert len(back.bars) == grid.n_bars
+
+
+def test_a_last_bar_longer_than_the_metre_before_gets_its_own() -> None:
+    score = score_of([(quarter, 1, 60 + quarter) for quarter in range(10)])
+    score.time_signatures.clear()
+    for quarter, metre in ((0, (1, 4)), (1, (4, 4)), (5, (2, 4)), (7, (3, 4))):
+        score.time_signatures.append(TimeSignature(quarter * QUARTER, *metre, ttype="tick"))
+    back = read(score)
+    assert back.faults == []
+    assert back.bars == [("0", 1), ("1", 4), ("2", 2), ("3", 3)]
+    assert back.metres == {"0": (4, 4), "2": (2, 4), "3": (3, 4)}
+
+
+def test_a_bar_cut_for_an_upbeat_keeps_its_metre() -> None:
+    score = score_of([(eighth / 2, 0.5, 60 + eighth) for eighth in range(12)])
+    score.time_signatures.clear()
+    for eighth, metre in ((0, (3, 8)), (3, (2, 8)), (5, (1, 8)), (6, (3, 8))):
+        score.time_signatures.append(TimeSignature(eighth * QUARTER // 2, *metre, ttype="tick"))
+    back = read(score)
+    assert back.faults == []
+    assert [length for _, length in back.bars] == [Fraction(n, 2) for n in (3, 2, 1, 3, 3)]
+    assert back.metres == {"1": (3, 8)}
+
+
+def test_a_key_struck_a_third_time_while_held_ends_the_first() -> None:
+    back = read(score_of([(0, 4, 60), (1, 3, 60), (2, 2, 60), (0, 4, 64), (0, 3, 67)]))
+    assert back.faults == []
+    held = [(float(onset), float(length)) for _, _, pitch, onset, length in back.notes if pitch == 60]
+    assert held == [(0.0, 2.0), (1.0, 3.0), (2.0, 2.0)]

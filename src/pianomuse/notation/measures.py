@@ -117,7 +117,7 @@ def _shown_metres(grid: BarGrid) -> list[tuple[Metre, int]]:
         length, after = lengths[index], lengths[index + 1 : index + 3]
         if index and after and length + after[0] == whole and after[1:] in ([], [whole]):
             shown += [(metre, 0), (metre, length)]
-        elif index and not after and 0 < length == shown[0][1]:
+        elif index and not after and 0 < length == shown[0][1] and length < whole:
             shown.append((metre, 0))
         else:
             metre = grid.metres[index]

@@ -21,6 +21,7 @@ from pianomuse.notation.measures import UNITS, Measure, measure_at
 
 _GAP, _GAP_OF_SHORT = 0.35, 0.6  # share of the way to the next onset that may be silent in legato; up to an eighth
 _LONGEST_GRACE = UNITS / 8 * 1.05
+_MOST_ON_A_KEY = 2
 _MOST_GRACES = 4  # before one note
 _GRACE_REACH = 12  # semitones to the next note
 
@@ -142,14 +143,22 @@ def _around(strikes: list[float], end: float) -> list[int]:
 
 
 def _without_doubles(notes: list[WrittenNote]) -> list[WrittenNote]:
-    """Sort, and keep one of several notes on the same key and place: the longest, grace notes apart."""
-    found: dict[tuple[int, int, bool], WrittenNote] = {}
-    graces = []
+    """Sort, and keep one of several notes on the same key and place: the longest, grace notes apart.
+
+    Two voices may hold one key; where a third strikes it, the first of them ends.
+    """
+    found: dict[tuple[int, int], WrittenNote] = {}
     for note in notes:
-        if note.is_grace:
-            graces.append(note)
-            continue
-        key = (note.onset, note.pitch, False)
-        if key not in found or found[key].end < note.end:
+        key = note.onset, note.pitch
+        if not note.is_grace and (key not in found or found[key].end < note.end):
             found[key] = note
+    held: dict[int, list[tuple[int, int]]] = {}
+    for key in sorted(found):
+        onset, pitch = key
+        sounding = [other for other in held.get(pitch, ()) if found[other].end > onset]
+        if len(sounding) == _MOST_ON_A_KEY:
+            first = sounding.pop(0)
+            found[first] = found[first]._replace(end=onset)
+        held[pitch] = [*sounding, key]
+    graces = [note for note in notes if note.is_grace]
     return sorted([*graces, *found.values()], key=lambda note: (note.onset, not note.is_grace))
