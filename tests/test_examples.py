@@ -52,6 +52,15 @@ def test_the_arrive_script_runs(tmp_path: Path) -> None:
         assert min(pitches) % 12 == 9
 
 
+def test_the_like_script_runs(tmp_path: Path) -> None:
+    script = runpy.run_path(str(EXAMPLES / "like.py"))
+    idea, start, rhythm, *_ = (read_midi(path) for path in script["main"](["--out", str(tmp_path)]))
+    onsets = [sorted(note.time for note in piece.score.tracks[0].notes) for piece in (idea, start, rhythm)]
+    assert onsets[0] == onsets[2]
+    front = idea.grid.start_of(10)  # four beats of 2/4
+    assert [tick for tick in onsets[0] if tick < front] == [tick for tick in onsets[1] if tick < front]
+
+
 def in_quarters(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
     notes = piece.score.tracks[0].notes.numpy()
     onsets = notes["time"] / piece.grid.ticks_per_quarter

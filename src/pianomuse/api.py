@@ -24,6 +24,7 @@ from pianomuse.checkpoint.style import Style, load_style, model_fingerprint, req
 from pianomuse.errors import CheckpointError, RequestError
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.ideas import Candidate, Ideas
+from pianomuse.generate.like import Mood, Same
 from pianomuse.generate.options import Options, check_names
 from pianomuse.generate.ranking import Ranker, features_of
 from pianomuse.generate.session import Session, Source
@@ -187,6 +188,42 @@ class Muse:
         """
         return self._ideas(
             piece, lambda session, others: session.vary(from_bar, to_bar, whole_piece=True, **others), options
+        )
+
+    def like(
+        self,
+        ideas: Ideas,
+        idea: int,
+        *,
+        same: Same | None = None,
+        mood: Mood | None = None,
+        beats: int = 2,
+        **options: Unpack[Options],
+    ) -> Ideas:
+        """Write more like one idea.
+
+        Args:
+            ideas: what `complete`, `fill` or `vary` returned.
+            idea: number of the one.
+            same: what stays of it. start: its first beats, and the new ideas go on from there. rhythm: every onset and
+                length, pitches are new. harmony: in every beat only what sounded in it. None: only its place.
+            mood: calmer or bolder than it, in how tokens are drawn and in how many notes a bar has.
+            beats: of the start.
+            **options: see `Options`; limits that the idea was asked with are not remembered.
+
+        Returns:
+            Ideas whose `with_completion` is the piece with the whole new idea, the kept start included.
+
+        Raises:
+            PianoMuseError: something that cannot be done; one sentence says what.
+
+        """
+        return self._ideas(
+            ideas.piece,
+            lambda session, others: session.like(
+                ideas, idea, same=same, mood=mood, beats=beats, whole_piece=True, **others
+            ),
+            options,
         )
 
     def session(

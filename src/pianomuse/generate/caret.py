@@ -137,6 +137,12 @@ def span_caret(piece: Piece, from_bar: int, to_bar: int) -> Caret:
     return _replacing(piece.grid, piece.grid.start_of(from_bar - 1), from_bar - 1, to_bar - from_bar + 1)
 
 
+def rest_of(piece: Piece, caret: Caret, tick: int) -> Caret:
+    """Return the caret at a tick that ends where another one does, over bars that are there by now."""
+    first = piece.grid.bar_at(tick)
+    return _over_bars(piece.grid, tick, first, sum(line > tick for line in caret.bar_lines))
+
+
 def behind(caret: Caret, piece: Piece) -> Caret:
     """Return the caret right behind another one's bars, for one bar."""
     return _over_bars(piece.grid, caret.end_tick, caret.bar_index + caret.n_bars, 1)

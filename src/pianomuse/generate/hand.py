@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from symusic import Note
 
 from pianomuse.errors import RequestError
+from pianomuse.generate.aims import with_aims
 from pianomuse.generate.asked import Asked
 from pianomuse.generate.caret import Caret, onsets_and_ends
 from pianomuse.generate.given import Given
@@ -79,7 +80,8 @@ def write_one_hand(
     def plan_of(some: Asked) -> Plan:
         bars = bars_asked(some, caret, limits, key)
         plan = plan_at(own, tokenizer, caret, before.bars, before.bars[:0], limits)
-        return replace(plan, pedal_down=False, given=given, bars=bars, kept=kept if some.keep else None)
+        plan = replace(plan, pedal_down=False, given=given, bars=bars, kept=kept if some.keep else None)
+        return with_aims(plan, some, caret, key)
 
     lines = before.lines + 1 + len(before.head)
     return Request(ids, lines, require_possible(asked, plan_of, caret.bar_index + 1), heard, before, None)

@@ -5,7 +5,7 @@
         ...
     session.edit("sketch.mid")  # after a change: only what changed is read again
 
-`compose` is a session opened for one question.
+`compose` is a session opened for one question. Every verb is a method of it, so the module is longer than most.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pianomuse.generate.compose import Composition, Order, Scene, set_scene
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.ghost import Ghost
 from pianomuse.generate.hand import bar_of_hand
+from pianomuse.generate.ideas import Ideas
+from pianomuse.generate.like import Liked, Mood, Same, check_words
 from pianomuse.generate.options import Options, order_of
 from pianomuse.generate.original import kept_order
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, MAX_CONTEXT_TOKENS, Request
@@ -198,6 +200,32 @@ class Session:
             caret = span_caret(self.piece, from_bar, to_bar)
             order = kept_order(self._order(options, is_fill=True), keep, caret, self._reader)
             return self.ask(caret, order, whole_piece=whole_piece)
+
+    def like(
+        self,
+        ideas: Ideas | Stream,
+        idea: int,
+        *,
+        same: Same | None = None,
+        mood: Mood | None = None,
+        beats: int = 2,
+        whole_piece: bool = False,
+        **options: Unpack[Options],
+    ) -> Stream:
+        """Write more like one idea of this session; see `Muse.like` and `stream`."""
+        kept, wanted = check_words(same, mood)
+        liked = Liked(ideas, idea)
+        piece, caret = liked.start(beats) if kept == "start" else liked.whole()
+        other = Session(
+            self.engine, self.tokenizer, piece,
+            first_downbeat_ticks=liked.first_downbeat_ticks, budget_mb=0, reads_ahead=False,
+            origin=self.origin, ranker=self.ranker,
+        )  # fmt: skip
+        other.cache, other._turns = self.cache, self._turns  # what was read before the idea stays read
+        order = self._order(liked.in_mood(options, wanted, kept), is_fill=liked.is_fill)
+        if kept in ("rhythm", "harmony"):
+            order = kept_order(order, kept, caret, other._reader)
+        return other.ask(caret, order, whole_piece=whole_piece)
 
     def ghost(self, stream: Stream, idea: int) -> Ghost:
         """Return an idea of a stream of this session, to take it in part."""
