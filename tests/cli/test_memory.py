@@ -10,6 +10,8 @@ from pianomuse.cli import main
 from pianomuse.model.fitting import fitting_presets, largest_rows
 from pianomuse.model.memory import estimate_model_memory
 
+FIT_IN_EIGHT_BIT = ["base", "base-deep"]
+
 
 def test_it_prints_the_estimate_and_what_fits(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["memory", "--preset", "tiny", "--batch-size", "4", "--seq-len", "512", "--json"]) == 0
@@ -41,6 +43,7 @@ def test_with_the_text_vocabulary_adamw_fits_24_gb_up_to_small_and_state_tuning_
         assert not found[name]["full AdamW"]
         assert found[name]["state tuning"]
         assert found[name]["LoRA"]
+    assert [name for name, ways in found.items() if ways["8-bit states"] and not ways["full AdamW"]] == FIT_IN_EIGHT_BIT
 
 
 def test_nonsense_is_one_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:

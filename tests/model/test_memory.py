@@ -30,6 +30,9 @@ CASES = {
     "lora-checkpoint": Case(3, 128, 761, 2, 256, "bfloat16", method="lora", checkpoint_blocks=True, fuse="no"),
     "state": Case(3, 128, 761, 2, 256, method="state"),
     "state-checkpoint": Case(3, 128, 761, 2, 256, "bfloat16", method="state", checkpoint_blocks=True),
+    "eight-bit": Case(4, 192, 761, 1, 16, optimizer="adamw8bit"),
+    "eight-bit-accumulate": Case(3, 128, 4096, 2, 64, "bfloat16", accumulate=2, optimizer="adamw8bit"),
+    "eight-bit-lora": Case(3, 128, 761, 1, 64, method="lora", optimizer="adamw8bit"),
     "deep-embed": Case(3, 128, 761, 2, 512, deep_embed=True),
 }
 

@@ -35,6 +35,7 @@ def memory(
     ] = False,
     method: Annotated[str, typer.Option("--method", help="What is trained: full, lora or state.")] = "full",
     lora_rank: Annotated[int, typer.Option("--lora-rank", metavar="R", help="Rank of the adapters.")] = 16,
+    optimizer: Annotated[str, typer.Option("--optimizer", help="adamw (states in float32) or adamw8bit.")] = "adamw",
     precision: Annotated[str, typer.Option("--precision", help="bfloat16 or float32.")] = "bfloat16",
     fuse: Annotated[str, typer.Option("--fuse", help="no (as on a GPU) or loops (as on a CPU).")] = "no",
     deep_embed: Annotated[bool, typer.Option("--deep-embed", help="With RWKV-8's DeepEmbed.")] = False,
@@ -59,6 +60,7 @@ def memory(
         "accumulate": accumulate,
         "method": method,
         "lora_rank": lora_rank,
+        "optimizer": optimizer,
         "fuse": fuse,
         "deep_embed": deep_embed,
     }

@@ -9,6 +9,7 @@ from pianomuse.model.presets import PRESETS
 
 WAYS: dict[str, dict[str, Any]] = {
     "full AdamW": {},
+    "8-bit states": {"optimizer": "adamw8bit"},
     "LoRA": {"method": "lora"},
     "state tuning": {"method": "state"},
 }

@@ -47,8 +47,8 @@ _DEEP_EMBED = {  # bytes a channel more that a layer keeps for a token
     ("loops", "bfloat16"): 12,
 }
 _LAST_STATE = 256  # bytes a channel and layer for each row, whatever its length
-_QUANTISED = 1 + 4 / 256  # bytes of a number in blocks of 256 with a scale
-_PROJECTION_WIDTHS = 4 * (1 + 1) + 2 * (1 + 4)  # inputs and outputs of a block's projections together, in C
+_BLOCK, _CODES = 256, 256  # numbers that share a scale in 8-bit states; values that a code can stand for
+_SMALLEST_QUANTISED = 4096  # numbers of a tensor
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,7 @@ class _Step:
     @property
     def n_added(self) -> int:
         """Numbers that are trained and are no weights of the model."""
-        c = self.config
-        if self.method == "lora":
-            return c.n_layer * self.lora_rank * _PROJECTION_WIDTHS * c.n_embd
-        return c.n_layer * c.n_embd * c.head_size if self.method == "state" else 0
+        return 0 if self.method == "full" else sum(_added_sizes(self))
 
     @property
     def trains_head(self) -> bool:
@@ -270,5 +267,24 @@ def _narrow_copies(step: _Step) -> float:
 
 
 def _optimizer_bytes(step: _Step) -> float:
-    n = parameter_count(step.config) if step.method == "full" else step.n_added
-    return 2 * n * (_QUANTISED if step.optimizer == "adamw8bit" else _WIDE)
+    if step.method == "full":
+        sizes = [math.prod(shape) for shape in tensor_shapes(step.config).values()]
+    else:
+        sizes = _added_sizes(step)
+    return 2.0 * sum(_state_bytes(size, step.optimizer) for size in sizes)
+
+
+def _state_bytes(n_numbers: int, optimizer: str) -> float:
+    """Return the bytes of one state of a tensor; small ones, and ones that are no whole blocks, stay in float32."""
+    if optimizer == "adamw8bit" and n_numbers >= _SMALLEST_QUANTISED and n_numbers % _BLOCK == 0:
+        return n_numbers * (1 + _WIDE / _BLOCK) + _CODES * _WIDE
+    return n_numbers * _WIDE
+
+
+def _added_sizes(step: _Step) -> list[int]:
+    """Return the sizes of the tensors that are trained and are no weights of the model."""
+    c, C = step.config, step.config.n_embd
+    if step.method == "state":
+        return [C * c.head_size] * c.n_layer
+    widths = [C] * 4 * 2 + [C, c.dim_ffn] * 2  # in and out of four projections and the two matrices of the channel mix
+    return [step.lora_rank * width for width in widths] * c.n_layer

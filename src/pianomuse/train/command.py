@@ -21,6 +21,7 @@ from pianomuse.model.compiled import can_use_loops, compile_blocks, use_loops
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.settings import override, read_toml, to_toml
 from pianomuse.train.adapter_run import adapt, open_run_folder
+from pianomuse.train.eight_bit import check_optimizer, eight_bit_said
 from pianomuse.train.environment import note_start
 from pianomuse.train.loop import Report, train
 from pianomuse.train.needs import memory_warning
@@ -119,6 +120,7 @@ def prepare_run(
         DatasetError, CheckpointError, VocabularyError: as the parts raise them.
     """
     sections = _sections(dataset, out, preset, init, resume, changes)
+    check_optimizer(sections["train"])
     settings, run = sections["train"], sections["run"]
     store = PieceStore(dataset, "train")
     vocabulary = store.tokenizer.vocabulary
@@ -140,6 +142,7 @@ def prepare_run(
         has_deep_embed=run.deep_embed,
     )
     settings = sections["train"] = _with_stages(settings, start.has_new_rows)
+    said += eight_bit_said(settings)
     adapted = adapt(start.model, settings, has_new_rows=start.has_new_rows)
     start.model.to(chosen.torch_device)
     said += [*_introduction(start, settings, chosen), *adapted]

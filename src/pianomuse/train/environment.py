@@ -15,7 +15,18 @@ from typing import Any
 
 from pianomuse.midi.write import write_atomically
 
-PACKAGES = ("pianomuse", "torch", "numpy", "numba", "miditok", "symusic", "safetensors", "datasets", "accelerate")
+PACKAGES = (
+    "pianomuse",
+    "torch",
+    "numpy",
+    "numba",
+    "miditok",
+    "symusic",
+    "safetensors",
+    "datasets",
+    "accelerate",
+    "torchao",
+)
 
 
 def note_start(run: Path, *, step: int, device: str, gpu: str | None, threads: int) -> None:

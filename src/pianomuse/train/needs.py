@@ -36,6 +36,7 @@ def memory_warning(
         accumulate=settings.accumulate,
         method="lora" if settings.lora_rank else "full",
         lora_rank=settings.lora_rank or 1,
+        optimizer=settings.optimizer,
         fuse="loops" if is_looped else "no",
         deep_embed=config.deep_embed_rank > 0,
         logits_chunk=settings.logits_chunk,

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from pianomuse.devices import Device
+from pianomuse.train.eight_bit import make_eight_bit_adamw
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.stages import split_by_part
 
@@ -44,11 +45,14 @@ def optimizer_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
 def make_optimizer(
     model: nn.Module, settings: TrainSettings, device: Device, *, is_sharded: bool = False
 ) -> torch.optim.Optimizer:
-    """Return AdamW over the groups; states are float32, which the tiny epsilon needs."""
+    """Return AdamW over the groups; states are float32, which the tiny epsilon needs, or in 8 bits."""
     groups = optimizer_groups(model, settings.weight_decay)
     has_stages = settings.stages == "yes"
+    groups = split_by_part(model, groups) if has_stages else groups
+    if settings.optimizer == "adamw8bit":
+        return make_eight_bit_adamw(groups, settings, device.torch_device)
     return device.adamw(
-        split_by_part(model, groups) if has_stages else groups,
+        groups,
         keeps_gradients=not (has_stages or is_sharded),
         lr=settings.lr,
         betas=(settings.beta1, settings.beta2),
@@ -77,7 +81,11 @@ def progress(settings: TrainSettings, step: int, elapsed_minutes: float) -> floa
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Give every group its learning rate."""
     for group in optimizer.param_groups:
-        group["lr"] = lr * group["lr_scale"]
+        wanted = lr * group["lr_scale"]
+        if isinstance(group["lr"], torch.Tensor):  # torchao's step reads the tensor that it was compiled with
+            group["lr"].fill_(wanted)
+        else:
+            group["lr"] = wanted
 
 
 def clip_gradient(model: nn.Module, largest: float) -> float:

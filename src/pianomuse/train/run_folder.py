@@ -31,6 +31,7 @@ from pianomuse.checkpoint.store import finish_replacing, load_checkpoint, save_c
 from pianomuse.errors import CheckpointError
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.model.weights import load_weights, weights_of
+from pianomuse.train.eight_bit import PARTS, is_eight_bit, is_quantised, quantised
 from pianomuse.train.loss import LossSums
 from pianomuse.train.metrics import Metrics, Values
 
@@ -215,12 +216,16 @@ def restore_chance(state: Mapping[str, Tensor], rank: int) -> None:
 
 
 def optimizer_state(model: PianoMuseRWKV, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return a copy of AdamW's state on the CPU, under `exp_avg.NAME`, `exp_avg_sq.NAME` and `step.NAME`."""
-    state = {}
+    """Return a copy of AdamW's state on the CPU, under `exp_avg.NAME`, `exp_avg_sq.NAME` and `step.NAME`.
+
+    A moment in 8 bits is three tensors: `exp_avg.codes.NAME`, `exp_avg.scale.NAME`, `exp_avg.qmap.NAME`.
+    """
+    state: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
-            tensor = value if isinstance(value, Tensor) else torch.tensor(float(value))
-            state[f"{key}.{name}"] = tensor.detach().cpu().clone()
+            whole = {key: value if isinstance(value, Tensor) else torch.tensor(float(value))}
+            parts = {f"{key}.{part}": getattr(value, part) for part in PARTS} if is_quantised(value) else whole
+            state |= {f"{part}.{name}": tensor.detach().cpu().clone() for part, tensor in parts.items()}
     return state
 
 
@@ -229,10 +234,14 @@ def restore_optimizer(model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, st
     for name, parameter in model.named_parameters():
         if f"step.{name}" not in state:
             continue  # a parameter that has had no gradient yet
-        moments = {key: like(state[f"{key}.{name}"], parameter) for key in MOMENTS}
-        optimizer.state[parameter] = {"step": state[f"step.{name}"], **moments}
-        if not isinstance(optimizer, torch.optim.AdamW):  # that of Ascend counts in whole numbers
-            optimizer.state[parameter]["step"] = int(state[f"step.{name}"])
+        own = optimizer.state[parameter] = {"step": state[f"step.{name}"]}
+        for key in MOMENTS:
+            if f"{key}.{name}" in state:
+                own[key] = like(state[f"{key}.{name}"], parameter)
+            else:
+                own[key] = quantised({part: state[f"{key}.{part}.{name}"] for part in PARTS}, parameter)
+        if not (isinstance(optimizer, torch.optim.AdamW) or is_eight_bit(optimizer)):
+            own["step"] = int(state[f"step.{name}"])  # that of Ascend counts in whole numbers
 
 
 def like(value: Tensor, parameter: Tensor) -> Tensor:

@@ -63,7 +63,14 @@ class TrainSettings:
     weight_decay: float = field(default=0.1, metadata={"help": "of the large matrices and nothing else", "min": 0})
     beta1: float = field(default=0.9, metadata={"help": "AdamW's memory of the gradient", "min": 0, "max": 1})
     beta2: float = field(default=0.99, metadata={"help": "AdamW's memory of its square", "min": 0, "max": 1})
-    eps: float = field(default=1e-18, metadata={"help": "AdamW's epsilon", "min": 0})
+    eps: float = field(default=1e-18, metadata={"help": "AdamW's epsilon; with adamw8bit 1e-18 becomes 1e-8", "min": 0})
+    optimizer: str = field(
+        default="adamw",
+        metadata={
+            "help": "AdamW with states in float32, or in 8 bits (adamw8bit: a quarter of their memory)",
+            "choices": ("adamw", "adamw8bit"),
+        },
+    )
     clip: float = field(
         default=1.0, metadata={"help": "largest norm of the gradient", "min": 0, "resume": "from the next step on"}
     )

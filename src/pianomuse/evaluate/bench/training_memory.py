@@ -18,6 +18,7 @@ from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.train.gradient import Batch, add_gradient
 from pianomuse.train.loss import IGNORED
 from pianomuse.train.optimizer import make_optimizer
+from pianomuse.train.run_folder import optimizer_state
 from pianomuse.train.settings import TrainSettings
 
 LORA_RANK = 16
@@ -40,6 +41,7 @@ class Case:
     method: str = "full"
     fuse: str = "loops"
     deep_embed: bool = False
+    optimizer: str = "adamw"
 
     def estimated_bytes(self) -> float:
         """Return the estimate of the highest point."""
@@ -52,9 +54,11 @@ class Case:
         """
         model, optimizer, step = _prepared(self)
         step()
-        tensors = [*model.parameters(), *(value for state in optimizer.state.values() for value in state.values())]
+        states = optimizer_state(model, optimizer)
+        size_bytes = sum(tensor.nbytes for tensor in (*model.parameters(), *states.values()))
+        del states
         peak = live_peak_bytes(step)
-        return None if peak is None else peak + sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return None if peak is None else peak + size_bytes
 
 
 def _prepared(case: Case) -> tuple[PianoMuseRWKV, torch.optim.Optimizer, Callable[[], None]]:
@@ -62,7 +66,7 @@ def _prepared(case: Case) -> tuple[PianoMuseRWKV, torch.optim.Optimizer, Callabl
     config = ModelConfig(
         case.vocab_size, case.n_layer, case.n_embd, deep_embed_rank=DEEP_EMBED_RANK if case.deep_embed else 0
     )
-    settings = TrainSettings(micro_rows=case.micro_rows, precision=case.precision)
+    settings = TrainSettings(micro_rows=case.micro_rows, precision=case.precision, optimizer=case.optimizer)
     device = choose_device("cpu", precision=case.precision)
     model = PianoMuseRWKV(config, wkv="cpu", checkpoint_blocks=case.checkpoint_blocks)
     if case.method == "lora":
