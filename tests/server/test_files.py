@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import os
+import subprocess
+import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from fastapi.testclient import TestClient
 from pianomuse.api import Muse
 from pianomuse.server import page
 from pianomuse.server.app import create_app, guarded
+from pianomuse.server.examples import TITLES
 from pianomuse.server.state import State
 from pianomuse.server.watch import changes
 
@@ -211,3 +214,20 @@ def test_without_a_watched_file_that_is_said(client: TestClient) -> None:
     for address in ("/api/v1/watch", "/api/v1/watch/project"):
         answer = client.get(address)
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_watching")
+
+
+def test_what_a_wheel_must_carry_is_not_left_out() -> None:
+    """Hatch leaves out in silence what git ignores, and the openings stand outside of the package."""
+    root = Path(__file__).resolve().parents[2]
+    wheel = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    openings = {f"examples/{name}.mid": f"pianomuse/examples/{name}.mid" for name in TITLES}
+    assert wheel["force-include"] == openings
+    assert {path.stem for path in (root / "examples").glob("*.mid")} == set(TITLES)
+    files = [path for folder in (page.WEB, page.SAMPLES) for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 60
+    if (root / ".git").exists():
+        names = "\n".join(str(path) for path in files)
+        asked = subprocess.run(
+            ["git", "check-ignore", "--stdin"], cwd=root, input=names, capture_output=True, text=True
+        )
+        assert asked.stdout == ""

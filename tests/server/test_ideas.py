@@ -88,6 +88,16 @@ def test_only_what_an_edit_changed_is_read_again(client: TestClient, state: Stat
     assert 0 < session.n_tokens_read - n_read < 200
 
 
+def test_a_piece_that_is_as_it_was_is_not_read_again(
+    client: TestClient, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = opened("gap-of-four-bars")
+    first = lines(client, "complete", project=project, bars=1, candidates=1, seed=1)
+    monkeypatch.setattr("pianomuse.server.project_file.read_midi", None)
+    again = lines(client, "complete", project=project, bars=1, candidates=1, seed=1)
+    assert of_kind(again, "finished") == of_kind(first, "finished")
+
+
 def test_sessions_are_few(client: TestClient, state: State, opened: Open) -> None:
     project = opened("finished-phrase") | {"source": None}
     for number in range(6):

@@ -9,8 +9,8 @@ from threading import Lock
 from pianomuse.api import Muse
 from pianomuse.generate.session import Session
 from pianomuse.generate.stream import Stream
-from pianomuse.midi.read import Piece
 from pianomuse.server import bounds
+from pianomuse.server.project_file import ProjectFile
 from pianomuse.server.schema import Project
 
 
@@ -29,12 +29,12 @@ class Sessions:
         self._sessions: OrderedDict[int, Session] = OrderedDict()
         self._lock = Lock()
 
-    def ask(self, project: Project, piece: Piece, ask: Callable[[Session], Stream]) -> Stream:
+    def ask(self, project: Project, file: ProjectFile, ask: Callable[[Session], Stream]) -> Stream:
         """Return a stream of ideas for a project, in the session of that project.
 
         Args:
             project: what the composer has; its imported file, or its title, tells which session it is.
-            piece: the project as the model reads it.
+            file: the project as a file; where it is as it was, nothing is read again.
             ask: asks the session.
 
         """
@@ -44,9 +44,9 @@ class Sessions:
             for other in self._sessions.values():
                 other.close()
             if session is None:
-                session = self._muse.session(piece, budget_mb=bounds.SESSION_MB)
-            else:
-                session.edit(piece)
+                session = self._muse.session(file.read(), budget_mb=bounds.SESSION_MB)
+            elif session.piece.data != file.data:
+                session.edit(file.read())
             self._sessions[key] = session
             while len(self._sessions) > self._most:
                 self._sessions.popitem(last=False)[1].close()

@@ -93,8 +93,8 @@ async def _job(state: State, wish: Wish, ask: Callable[[Session], Stream]) -> As
 def _prepare(state: State, wish: Wish, ask: Callable[[Session], Stream]) -> tuple[Stream, Sequence[int]]:
     """Read the project as the model does; return the stream, and the project's track for each of the piece's."""
     file = file_of(wish.project)
-    piece = file.read()
-    return state.sessions.ask(wish.project, piece, ask), file.track_numbers(piece)
+    stream = state.sessions.ask(wish.project, file, ask)
+    return stream, file.track_numbers(stream.scene.piece)
 
 
 def _options(wish: Wish) -> dict[str, Any]:
