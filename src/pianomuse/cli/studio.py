@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,7 +109,6 @@ def run(
             typer.echo("No browser was found: open the address yourself.", err=True)
         warm_up(state)
 
-    try:
+    with suppress(KeyboardInterrupt):  # comes where the shell lets it through; the server has stopped either way
         serve(state, address, has_page=has_page, when_ready=when_ready)
-    except KeyboardInterrupt:
-        typer.echo("Stopped.", err=True)
+    typer.echo("Stopped.", err=True)
