@@ -28,6 +28,7 @@ WAYS = {
     "checkpoint_blocks": {"checkpoint_blocks": True},
     "completion": {"completion": 50},
     "accumulate": {"accumulate": 2},
+    "adamw8bit": {"optimizer": "adamw8bit"},
     "lora": {"method": "lora"},
     "state": {"method": "state"},
 }

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from pianomuse.cli import main
 from pianomuse.devices import choose_device
 from pianomuse.errors import ConfigError
-from pianomuse.train.eight_bit import EPSILON, check_optimizer, is_quantised
-from pianomuse.train.optimizer import make_optimizer, set_learning_rate
+from pianomuse.train.eight_bit import EPSILON, check_optimizer, is_quantised, make_eight_bit_adamw
+from pianomuse.train.optimizer import make_optimizer, optimizer_groups, set_learning_rate
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.stages import share_learning_rate
 
@@ -85,6 +85,20 @@ def by_torchao(model: Shapes, lr: float) -> list[tuple[Tensor, Tensor]]:
             options = (torch.tensor(lr), SETTINGS.beta1, SETTINGS.beta2, SETTINGS.weight_decay, EPSILON, True, False)
             single_param_adam(parameter, parameter.grad, torch.tensor(step + 1.0), *pair, None, *options)
     return moments
+
+
+def test_where_a_gpu_has_a_compiler_the_step_is_torchaos_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a GPU it is not compiled here; its numbers are the same."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, package=None: ModuleSpec(name, None))
+    model, pieces = Shapes(), Shapes()
+    optimizer = make_eight_bit_adamw(optimizer_groups(model, 0.1), SETTINGS, torch.device("cuda"))
+    monkeypatch.undo()
+    assert type(optimizer).__module__ == "torchao.optim.adam"
+    set_learning_rate(optimizer, SETTINGS.lr)
+    with torch.compiler.set_stance("force_eager"):
+        found = stepped(model, optimizer)
+    wanted = stepped(pieces, make_optimizer(pieces, SETTINGS, CPU))
+    assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
 
 
 def test_eight_bits_step_about_as_float32_does() -> None:
