@@ -13,7 +13,9 @@ import mido
 import pianomuse
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-COMPOSING = ("api", "cli", "generate", "runtime", "render", "notation", "tokens", "checkpoint", "midi", "kernels")
+COMPOSING = (
+    "api", "cli", "server", "generate", "runtime", "render", "notation", "tokens", "checkpoint", "midi", "kernels",
+)  # fmt: skip
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None\n"  # importing it now fails as if it were not installed
 
 

@@ -11,6 +11,7 @@ import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -183,7 +184,8 @@ def test_a_watched_file_is_told_once_it_is_whole(tmp_path: Path) -> None:
     path.write_bytes(b"1")
 
     async def watch() -> list[str]:
-        events = changes(path, poll_s=0.01)
+        stop = Event()
+        events = changes(path, stop, poll_s=0.01)
         told = [await anext(events)]
         path.write_bytes(b"12")
         os.utime(path, ns=(1, 1))
@@ -191,7 +193,8 @@ def test_a_watched_file_is_told_once_it_is_whole(tmp_path: Path) -> None:
         path.unlink()
         path.write_bytes(b"123")
         told.append(await anext(events))
-        await events.aclose()
+        stop.set()
+        assert [event async for event in events] == []
         return told
 
     told = asyncio.run(asyncio.wait_for(watch(), 5))

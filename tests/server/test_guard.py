@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import mido
 import pytest
 from fastapi.testclient import TestClient
 
@@ -171,3 +174,36 @@ def test_a_fault_is_said_without_a_traceback(
     assert refusal(answer) == (500, "fault")
     assert "ZeroDivisionError" not in answer.text
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_file_beyond_the_studios_time_is_refused(client: TestClient) -> None:
+    file = mido.MidiFile(ticks_per_beat=32_767)
+    late = bounds.TICK // 4 + 10
+    pauses = [mido.Message("control_change", control=1, time=late) for _ in range(4)]
+    notes = [mido.Message("note_on", note=60, velocity=9), mido.Message("note_off", note=60, time=9)]
+    file.tracks.append(mido.MidiTrack([*pauses, *notes]))
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    answer = client.post("/api/v1/import", content=buffer.getvalue(), headers={"content-type": "audio/midi"})
+    assert refusal(answer) == (400, "midi")
+
+
+def test_damaged_files_are_read_or_refused_and_what_is_read_comes_back(
+    client: TestClient, midi: Callable[[str], bytes]
+) -> None:
+    chance = random.Random(3)
+    statuses = []
+    for name in ("expressive-pedal", "gap-of-four-bars") * 20:
+        data = bytearray(midi(name))
+        for _ in range(chance.choice((1, 2, 5))):
+            data[chance.randrange(8, len(data))] ^= 1 << chance.randrange(8)
+        answer = client.post("/api/v1/import", content=bytes(data), headers={"content-type": "audio/midi"})
+        statuses.append(answer.status_code)
+        if answer.status_code != 200:
+            assert refusal(answer) == (400, "midi")
+            continue
+        project = answer.json()["project"]
+        assert client.post("/api/v1/export/midi", json=project).content == bytes(data)
+        del project["notes"][0]
+        assert client.post("/api/v1/export/midi", json=project).status_code == 200
+    assert set(statuses) == {200, 400}

@@ -57,18 +57,21 @@ def test_another_address_needs_a_token() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for another process on Windows")
 def test_the_studio_serves_until_interrupted(model_folder: Path) -> None:
     words = [sys.executable, "-m", "pianomuse", "studio", "--no-browser", "--port", "0", "--model", str(model_folder)]
+    words += ["--watch", "song.mid"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
             assert httpx.get(f"{url}api/v1/health", timeout=20).json()["ok"] is True
             assert httpx.get(f"{url}static/samples/loud-060.mp3").status_code == 200
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=20)
+            with httpx.stream("GET", f"{url}api/v1/watch") as watching:
+                next(watching.iter_lines())
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=20)
         finally:
             process.kill()
     assert process.returncode == 0, said
-    assert said.splitlines()[-1] == "Stopped."
+    assert said.splitlines() == ["The studio is at this address; Ctrl+C stops it.", "Stopped."]
 
 
 def test_wrong_words_are_refused_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:

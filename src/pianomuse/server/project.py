@@ -30,6 +30,11 @@ def project_of(data: bytes, title: str = "") -> tuple[Project, list[str]]:
     for name, most in (sizes | {"tracks": bounds.TRACKS}).items():
         if (found := len(getattr(project, name))) > most:
             raise MidiError(f"The file has {found:,} {name}, more than the studio's {most:,}: give a shorter piece.")
+    last = max(int(piece.grid.starts[-1]), *(tempo.tick for tempo in project.tempos))
+    if last > bounds.TICK:
+        raise MidiError(
+            f"The file reaches tick {last:,}, more than the studio's {bounds.TICK:,}: give a shorter piece."
+        )
     return project, list(piece.warnings)
 
 

@@ -209,7 +209,7 @@ def prefer(choice: Choice, state: Held) -> Choices:
 @router.get("/watch", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
 async def watch(state: Held) -> StreamingResponse:
     """Tell by server-sent events `changed` when the watched file was written."""
-    return StreamingResponse(changes(_watched(state)), media_type="text/event-stream")
+    return StreamingResponse(changes(_watched(state), state.is_stopping), media_type="text/event-stream")
 
 
 @router.get("/watch/project")

@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from types import FrameType
 
 import uvicorn
 
@@ -90,7 +91,7 @@ def serve(state: State, address: Address, *, has_page: bool, when_ready: Callabl
         limit_concurrency=bounds.CONNECTIONS,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    server = _Server(config, when_ready)
+    server = _Server(config, state, when_ready)
     server.run(sockets=[address.listening])
 
 
@@ -121,16 +122,21 @@ def is_loopback(host: str) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers."""
+    """Says when it answers, and does not wait for answers that have no end."""
 
-    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, state: State, when_ready: Callable[[], None] | None) -> None:
         super().__init__(config)
+        self._state = state
         self._when_ready = when_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self._when_ready is not None and self.started:
             threading.Thread(target=self._when_ready, name="pianomuse-ready", daemon=True).start()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._state.stop()
+        super().handle_exit(sig, frame)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore, Event, Lock
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -33,6 +33,8 @@ class State:
         self.watched = watched
         self.jobs = jobs or Jobs()
         self.sessions = Sessions(muse)
+        self.is_stopping = Event()
+        """The server is about to stop: whoever waits for something ends."""
         self.slot = Lock()
         """For what is kept on disk."""
         self.patience_s = 5.0
@@ -54,9 +56,14 @@ class State:
         finally:
             self._conversions.release()
 
+    def stop(self) -> None:
+        """Let every answer that is under way end; it may be called in a signal handler."""
+        self.is_stopping.set()
+        self.jobs.cancel_all()
+
     def close(self) -> None:
         """Stop all work."""
-        self.jobs.cancel_all()
+        self.stop()
         self.sessions.close()
 
 

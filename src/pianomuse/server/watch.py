@@ -6,17 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import Event
 
 POLL_S = 0.4
 _HEARTBEAT_POLLS = 40
 
 
-async def changes(path: Path, poll_s: float = POLL_S) -> AsyncIterator[str]:
+async def changes(path: Path, is_stopping: Event, poll_s: float = POLL_S) -> AsyncIterator[str]:
     """Iterate over server-sent events: `changed`, when the file was written and has stayed as it is for a moment."""
     told = now = _written_at(path)
     n_polls = 0
     yield ": watching\n\n"
-    while True:
+    while not is_stopping.is_set():
         await asyncio.sleep(poll_s)
         before, now = now, _written_at(path)
         n_polls += 1
