@@ -47,6 +47,12 @@ def with_aims(plan: Plan, asked: Asked, caret: Caret, key: HeardKey) -> Plan:
         raise RequestError(
             f"--{name} and --keep {asked.keep} cannot be combined: what is kept says what is struck where"
         )
+    for other, bounds in (("notes-per-bar", asked.notes_per_bar), ("voices", asked.voices)):
+        if any(bound is not None and bound[0] > 1 for bound in bounds):
+            raise RequestError(
+                f"--{name} and --{other} {asked.said[other]} cannot be combined: what is fixed may leave no room for a "
+                "least number; say only the most, like 1-6"
+            )
     if plan.given is not None and plan.given.hand == "right":
         raise RequestError(f"--{name}: a right hand over a given bass has no bass of its own to arrive with")
     bars = list(plan.bars or (plan.in_bar(index) for index in range(plan.n_bars)))

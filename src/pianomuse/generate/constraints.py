@@ -226,4 +226,7 @@ class IdeaConstraints:
         self.n_broken_limits += 1
         self._refused.clear()
         self._progress.excuse()
-        return self._mask()
+        mask = self._mask()
+        if not mask.any() and self.place.kind == "Position":  # something must follow; any key that is up will do
+            mask[self.rules.pitch_ids] = self._progress.keyboard.strikeable(self.time)[self.rules.pitches]
+        return mask

@@ -32,7 +32,7 @@ class PinsAhead:
         self._pins = rules.plan.pins
         self._times = [rules.bar_starts[pin.bar] + pin.position for pin in self._pins]
         self._next = 0
-        self._is_begun = False  # its lowest note is struck, but not its highest or not as many as must sound
+        self._is_begun = False  # its lowest note is struck, its highest not yet
         self._closed = -1  # when a highest note was struck
         self._floor = -1  # the bass note that is held to the end
         self._is_over = False
@@ -59,14 +59,13 @@ class PinsAhead:
             return places[:0]
         return places[places <= self._pins[self._next].position] if self.is_owed(bar) else places
 
-    def mask(self, time: int, tones: NDArray[np.bool_], shortest: int, n_sounding: int) -> NDArray[np.bool_]:
+    def mask(self, time: int, tones: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]:
         """Return which of some tones may be struck at a time: bool [128].
 
         Args:
             time: in grid units.
             tones: bool [128].
             shortest: duration of a note there.
-            n_sounding: keys that are down at that time.
 
         """
         if self._is_over and time != self._times[-1]:
@@ -76,7 +75,7 @@ class PinsAhead:
         if self._next < len(self._pins):
             when = self._times[self._next]
             if time == when:
-                return self._mask(self._next, tones, n_sounding, is_begun=self._is_begun)
+                return self._pins[self._next].mask(tones, is_begun=self._is_begun)
             if time + shortest > when:
                 return np.zeros(128, dtype=bool)
         if self._next and time == self._times[self._next - 1]:
@@ -85,14 +84,14 @@ class PinsAhead:
             tones = tones & (self._floor < _KEYS)
         return tones
 
-    def strike(self, pitch: int, time: int, n_sounding: int) -> None:
-        """Follow a note that is struck; `n_sounding` keys are down with it."""
+    def strike(self, pitch: int, time: int) -> None:
+        """Follow a note that is struck."""
         if self._next == len(self._pins) or time != self._times[self._next]:
             return
         pin = self._pins[self._next]
         if pin.holds_bass and not self._is_begun:
             self._floor = pitch
-        self._is_begun = self._is_unfinished(self._next, pitch, n_sounding)
+        self._is_begun = pin.top not in (-1, pitch)
         if self._is_begun:
             return
         self._next += 1
@@ -129,7 +128,7 @@ class PinsAhead:
         """
         first, is_begun = self._next, self._is_begun
         if after >= 0 and first < len(self._pins) and self._times[first] == time:
-            is_begun = self._is_unfinished(first, after, keyboard.n_sounding(time))
+            is_begun = self._pins[first].top not in (-1, after)
             first += not is_begun
         for index in range(first, min(first + _PINS_AHEAD, len(self._pins))):
             pin, limits = self._pins[index], self._rules.bars[self._pins[index].bar]
@@ -155,47 +154,29 @@ class PinsAhead:
         self._next = 0
         return None if self.can_follow(self._rules.new_keyboard()) else self._pins[0].bar
 
-    def _least(self, index: int) -> int:
-        return max(self._rules.bars[self._pins[index].bar].min_voices, 1)
-
-    def _is_unfinished(self, index: int, pitch: int, n_sounding: int) -> bool:
-        """Tell whether a pin needs more notes after one has been struck."""
-        return self._pins[index].top not in (-1, pitch) or n_sounding < self._least(index)
-
-    def _mask(self, index: int, tones: NDArray[np.bool_], n_sounding: int, *, is_begun: bool) -> NDArray[np.bool_]:
-        """Return what a pin allows next; its highest note not before there is enough below it."""
-        pin = self._pins[index]
-        allowed = pin.mask(tones, is_begun=is_begun)
-        if pin.top >= 0 and n_sounding + 1 < self._least(index):
-            allowed[pin.top] = False
-        return allowed
+    def end_of(self, time: int, shortest: int) -> int:
+        """Return when a note struck at a time ends at the earliest: one that is to be held, with the new bars."""
+        is_held = self.is_at(time) and self._pins[self._next].holds_bass and not self._is_begun
+        return self._rules.end if is_held else time + shortest
 
     def _played(self, keyboard: Keyboard, index: int, *, is_begun: bool) -> tuple[Keyboard, int] | None:
         """Play a pin as short as possible; return the keyboard after it and how many notes, None if it cannot be."""
         rules, pin, time = self._rules, self._pins[index], self._times[index]
         tones, most = rules.tones.at(pin.bar, pin.position), rules.bars[pin.bar].max_voices
-        n_sounding = keyboard.n_sounding(time)
-        n_least = max(self._least(index) - n_sounding, 1)
-        playable = keyboard.strikeable(time) & tones.in_range
-        first = self._mask(index, tones.allowed if is_begun else tones.first_bass, n_sounding, is_begun=is_begun)
-        ways = np.flatnonzero(first & playable)
+        first = pin.mask(tones.allowed if is_begun else tones.first_bass, is_begun=is_begun)
+        free = keyboard.strikeable(time)
+        if pin.top >= 0 and not free[pin.top]:  # held, or struck too short a time before
+            return None
+        ways = np.flatnonzero(first & free & tones.in_range)
         near = keyboard.last_pitch if keyboard.last_pitch >= 0 else _MIDDLE
-        if is_begun:
-            ways = ways[ways > keyboard.last_pitch]
-        nearest = ways[np.argsort(np.abs(ways - near), kind="stable")][:_TRIES].tolist()
-        others = np.flatnonzero(pin.mask(tones.allowed, is_begun=True) & playable).tolist()
+        nearest = [] if is_begun else ways[np.argsort(np.abs(ways - near), kind="stable")][:_TRIES].tolist()
         for pitch in dict.fromkeys((*ways[ways == pin.top].tolist(), *nearest)):
-            struck: list[int] = []
+            wanted = (pitch,) if pin.top in (-1, pitch) else (pitch, pin.top)
             trial = keyboard.copy()
-            is_top_due = pin.top not in (-1, pitch)
-            above = [key for key in others if pitch < key != pin.top]
-            for key in (pitch, *(above if n_least > 1 + is_top_due else ()), *((pin.top,) if is_top_due else ())):
-                is_needed = key in (pitch, pin.top) or len(struck) < n_least - is_top_due
-                if is_needed and trial.strike(key, time):
-                    struck.append(key)
-            is_whole = len(struck) >= n_least and (pin.top < 0 or struck[-1] == pin.top) and struck[0] == pitch
-            if is_whole and (most is None or n_sounding + len(struck) <= most):
-                for key in struck:
-                    trial.end(key, time + rules.shortest(pin.bar, pin.position))
-                return trial, len(struck)
+            has_voices = most is None or keyboard.n_sounding(time) + len(wanted) <= most
+            if has_voices and all(trial.strike(key, time) for key in wanted):
+                for key in wanted:
+                    is_held = pin.holds_bass and key == pitch and not is_begun
+                    trial.end(key, rules.end if is_held else time + rules.shortest(pin.bar, pin.position))
+                return trial, len(wanted)
         return None

@@ -14,8 +14,6 @@ from pianomuse.generate.rules import Rules
 from pianomuse.generate.tones import beside
 from pianomuse.tokens.vocabulary import MAX_DURATION
 
-_TRIES = 8
-
 
 class Progress:
     """Follow the notes of one idea.
@@ -67,7 +65,7 @@ class Progress:
             self._span = self.rules.tones.at(self.bar, self.position).span
         # A hand is always found for a new note; for the composer's own, an idea begins with hands that are free.
         self.keyboard.strike_anyhow(pitch, self.time)
-        self._pins.strike(pitch, self.time, self.keyboard.n_sounding(self.time))
+        self._pins.strike(pitch, self.time)
 
     def end(self, duration: int) -> None:
         """Say how long the note struck last is."""
@@ -117,8 +115,7 @@ class Progress:
                 steps[:BASS_BELOW] = False
             wanted = wanted | steps
         if self._pins:
-            shortest, n_sounding = rules.shortest(self.bar, position), self.keyboard.n_sounding(time)
-            wanted = self._pins.mask(time, wanted, shortest, n_sounding)
+            wanted = self._pins.mask(time, wanted, rules.shortest(self.bar, position))
         return self.keyboard.strikeable(time) & wanted
 
     def hands(self) -> list[int]:
@@ -171,7 +168,7 @@ class Progress:
         trial, stand = self.keyboard.copy(), self._stand()
         if kind == "Pitch":
             trial.strike(value, self.time)
-            trial.end(value, self.time + rules.shortest(self.bar, self.position))
+            trial.end(value, self._pins.end_of(self.time, rules.shortest(self.bar, self.position)))
             has_bass = value < BASS_BELOW
             span = rules.tones.at(self.bar, self.position).span if has_bass else stand.span
             stand = stand._replace(floor=value, span=span, n_notes=stand.n_notes + 1)
@@ -192,26 +189,13 @@ class Progress:
         return any(self._leaves_pins_after(int(p), value) for p in np.flatnonzero(self.strikeable(value)))
 
     def _leaves_pins_after(self, pitch: int, position: int) -> bool:
-        """Tell whether the pins can be played after a note, and those that must sound with it, at a position."""
+        """Tell whether all pins can still be played after a note at a position."""
         rules, time = self.rules, self.rules.bar_starts[self.bar] + position
         trial = self.keyboard.copy()
         if not trial.strike(pitch, time):
             return False
-        trial.end(pitch, time + rules.shortest(self.bar, position))
-        n_notes = self._n_notes + 1
-        n_missing = rules.bars[self.bar].min_voices - trial.n_sounding(time)
-        if n_missing <= 0 or self._pins.is_at(time):
-            return self._pins.can_follow(trial, after=pitch, time=time, n_notes=n_notes, bar=self.bar)
-        above = [key for key in np.flatnonzero(self.strikeable(position)).tolist() if key > pitch]
-        for start in range(min(len(above), _TRIES)):
-            filled, n_left = trial.copy(), n_missing
-            for key in above[start:]:
-                if n_left and filled.strike(key, time):
-                    filled.end(key, time + rules.shortest(self.bar, position))
-                    n_left -= 1
-            if not n_left and self._pins.can_follow(filled, n_notes=n_notes + n_missing, bar=self.bar):
-                return True
-        return False
+        trial.end(pitch, self._pins.end_of(time, rules.shortest(self.bar, position)))
+        return self._pins.can_follow(trial, after=pitch, time=time, n_notes=self._n_notes + 1, bar=self.bar)
 
     def _is_open(self, position: int, *, owes_more: bool, has_other_events: bool) -> bool:
         """Tell whether something can be written at a position, and after it what is owed."""
