@@ -10,6 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pianomuse.api import Muse
+from pianomuse.generate.options import Options
+from pianomuse.server.schema import Limits
 from pianomuse.server.state import State
 
 Open = Callable[[str], dict[str, Any]]
@@ -126,6 +128,25 @@ def test_limits_hold_and_one_hand_is_written_beside_the_other(client: TestClient
     assert [(note["tick"], note["pitch"]) for note in added[0]["stays"]] == sorted(there)
     assert {note["hand"] for note in of_kind(added, "note")} == {"left"}
     assert (limited[0]["adds_hand"], limited[0]["stays"]) == ("", [])
+
+
+def test_every_limit_of_the_library_can_be_asked_for(client: TestClient, opened: Open) -> None:
+    elsewhere = {"candidates", "seed", "adventure", "temperature", "top_p"}
+    of_the_library = {
+        "top_k",
+        "keep_rit",
+        "tracks",
+        "feel",
+        "context_bars",
+        "style",
+        "style_strength",
+        "first_downbeat",
+    }
+    assert set(Limits.model_fields) == set(Options.__annotations__) - elsewhere - of_the_library
+    limits = {"key": "Bb", "chromatic": "passing", "chords": "Bb | F7", "chords_strict": True}
+    for asked in (limits, {"ending": "close"}):
+        wish = {"project": opened("waltz-pickup"), "bars": 2, "candidates": 1, "seed": 1, "limits": asked}
+        assert of_kind(lines(client, "complete", **wish), "finished")
 
 
 def test_a_choice_moves_the_taste(client: TestClient, opened: Open) -> None:

@@ -89,7 +89,10 @@ class Limits(Strict):
     """What has to hold in the new bars; lists bar by bar have | between the bars."""
 
     key: Words | None = Field(default=None, description="such as Am")
+    scale: Words | None = Field(default=None, description="such as D dorian")
+    chromatic: Literal["passing"] | None = Field(default=None, description="semitone steps off the beat may leave it")
     chords: Words | None = Field(default=None, description="such as Am | F C/E | G7")
+    chords_strict: bool = Field(default=False, description="only chord tones, nothing between them")
     range: Words | None = Field(default=None, description="lowest and highest note, such as C3-E5")
     hand: Literal["left", "right"] | None = Field(
         default=None, description="write this hand only; what the other one plays there stays"
@@ -100,6 +103,8 @@ class Limits(Strict):
         description="what is kept of the bars written over or, where nothing is, of those before; harmony by /vary",
     )
     keep_from: int | None = Field(default=None, ge=1, le=20_000, description="bar from which on it is kept")
+    ending: Literal["open", "half", "close", "final"] | None = Field(default=None, description="how the phrase ends")
+    to: Words | None = Field(default=None, description="what stands in a bar, such as bar 12: Am/E, melody C5")
     voices: Words | int | None = Field(default=None, description="notes sounding at once, such as 1-3")
 
 
