@@ -66,7 +66,7 @@ def test_the_other_hand_is_added_and_nothing_else(dice, piece_of, tmp_path, part
 
 def test_it_is_written_from_the_first_given_note_on(dice, piece_of):
     piece = piece_of([(3.0, 1.0, 72), *((onset + 4, duration, pitch) for onset, duration, pitch in TUNE)])
-    for idea in harmonised(dice, piece, 1, 5).ideas:
+    for idea in (*harmonised(dice, piece, 1, 5).ideas, *harmonised(dice, piece, 1, 5, notes_per_bar="4-").ideas):
         assert min(note.tick for note in idea.notes) >= 3 * piece.grid.ticks_per_quarter
 
 

@@ -95,6 +95,8 @@ def write_hand_request(
 
     def plan_of(asked: Asked) -> Plan:
         bars = bars_asked(asked, caret, limits, key) if asked.said else ()
+        if bars and plan.min_position:  # a bar that begins late is not held to a least number of notes
+            bars = (replace(bars[0], min_notes=0), *bars[1:])
         return with_aims(replace(plan, bars=bars), asked, caret, key)
 
     lines = before.lines + 1 + len(before.head)
