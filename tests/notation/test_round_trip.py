@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.notation.musicxml_reader import Heard, read_back
-from tests.notation.sheets import FILES, QUARTER, read, score_of
+from tests.notation.sheets import FILES, QUARTER, Row, read, score_of, sheet
 
 from pianomuse.midi.read import read_midi
 from pianomuse.notation.measures import UNITS, measures
@@ -56,10 +56,10 @@ def expected_notes(path: Path) -> list[Heard]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_comes_back_with_the_same_notes_and_bars(path: Path) -> None:
     piece = read_midi(path)
-    sheet = sheet_of(piece)
-    back = read_back(musicxml(sheet))
+    page = sheet_of(piece)
+    back = read_back(musicxml(page))
     assert back.faults == []
-    begin = Fraction(sheet.measures[0].start, UNITS)
+    begin = Fraction(page.measures[0].start, UNITS)
     assert back.notes == sorted((p, s, pitch, at - begin, length) for p, s, pitch, at, length in expected_notes(path))
     assert len(back.bars) == piece.grid.n_bars
     assert [length for _, length in back.bars][1:] == [Fraction(4 * n, d) for n, d in piece.grid.metres][1:]
@@ -128,3 +128,10 @@ def test_any_rhythm_in_any_metre_comes_back(data: st.DataObject, metre: tuple[in
     heard_first = min(onset for _, _, _, onset, _ in back.notes)
     expected = [("P1", 1, p, o, d) for o, d, p in right] + [("P1", 2, p, o, d) for o, d, p in left]
     assert back.notes == sorted((part, s, p, o - first + heard_first, d) for part, s, p, o, d in expected)
+
+
+def test_what_cannot_be_written_is_counted() -> None:
+    rows: list[Row] = [(0, 1, 60), (1, 1, 11), (2, 0.0021, 60), (2.0021, 1, 60)]
+    page = sheet(score_of(rows))
+    assert page.n_left_out == 2
+    assert [pitch for _, _, pitch, _, _ in read_back(musicxml(page)).notes] == [60, 60]

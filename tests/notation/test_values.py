@@ -117,6 +117,7 @@ def test_odd_metres_are_grouped_as_they_are_played() -> None:
     assert choose_groups((7, 8), [0, 3 * eighth, 5 * eighth]) == (3, 2, 2)
     assert choose_groups((5, 4), [0, 2 * UNITS]) == (2, 3)
     assert possible_groups((6, 8)) == []
+    assert len(possible_groups((253, 64))) == 126  # a metre a file may have must not take for ever
 
 
 def test_a_very_short_note_before_another_is_a_grace_note() -> None:

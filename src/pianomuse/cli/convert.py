@@ -48,6 +48,8 @@ def convert(
     write_sheet(sheet, page)
     seconds = time.perf_counter() - begun
     warnings = [*piece.warnings, *([f"{APPROXIMATE}."] if page.is_approximate else [])]
+    if page.n_left_out:
+        warnings.append(f"Notes left out, too low or too close to the same key's next: {page.n_left_out}.")
     for warning in warnings:
         typer.echo(warning, err=True)
     if as_json:
@@ -55,6 +57,7 @@ def convert(
             "input": str(midi),
             "sheet": str(sheet),
             "bars": piece.grid.n_bars,
+            "left_out": page.n_left_out,
             "approximate": page.is_approximate,
         }
         typer.echo(json.dumps({**report, "seconds": round(seconds, 3), "warnings": warnings}))

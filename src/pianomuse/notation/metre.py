@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate, permutations
+from itertools import accumulate
 
 from pianomuse.midi.bars import Metre
 from pianomuse.notation.measures import UNITS
@@ -75,8 +75,8 @@ def possible_groups(metre: Metre) -> list[tuple[int, ...]]:
     usual = _usual_groups(metre[0])
     if is_compound(metre) or len(set(usual)) < 2:
         return []
-    others = sorted(set(permutations(usual)) - {usual}, reverse=True)
-    return [usual, *others]
+    turned = {usual[index:] + usual[:index] for index in range(len(usual))}
+    return [usual, *sorted(turned - {usual}, reverse=True)]
 
 
 def choose_groups(metre: Metre, onsets: Sequence[int]) -> tuple[int, ...]:

@@ -19,6 +19,8 @@ from pianomuse.notation.spelling import Key, Spelled, key_of, spell
 from pianomuse.notation.staves import VOICE
 from pianomuse.notation.voices import Chord, split_voices
 
+_LOWEST = 12
+
 
 @dataclass(frozen=True)
 class Staff:
@@ -38,7 +40,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A whole page; `keys` has one key per bar."""
+    """A whole page; `keys` has one key per bar.
+
+    `n_left_out` notes of the file are not on it: below C0, which MusicXML cannot say, or so close to another strike of
+    their key that both fall on one place.
+    """
 
     title: str
     measures: list[Measure]
@@ -48,6 +54,7 @@ class Sheet:
     dynamics: list[Mark]
     pedals: list[Mark]
     is_approximate: bool
+    n_left_out: int
 
 
 def lay_out(score: Score, grid: BarGrid, *, title: str = "", is_played: bool = False) -> Sheet:
@@ -60,7 +67,11 @@ def lay_out(score: Score, grid: BarGrid, *, title: str = "", is_played: bool = F
         is_played: the notes come from a performance: their ends are loose, and the page says that it is approximate.
     """
     bars = measures(grid)
-    written = [written_notes(track, bars, is_played=is_played) for track in score.tracks]
+    written = [
+        [note for note in written_notes(track, bars, is_played=is_played) if note.pitch >= _LOWEST]
+        for track in score.tracks
+    ]
+    n_left_out = sum(len(track.notes) for track in score.tracks) - sum(len(notes) for notes in written)
     bars = without_leading_rest(bars, min((notes[0].onset for notes in written if notes), default=0))
     voices = [split_voices(notes) for notes in written]
     keys = _keys(score, bars, written)
@@ -78,8 +89,8 @@ def lay_out(score: Score, grid: BarGrid, *, title: str = "", is_played: bool = F
     parts = [Part(VOICE, [staff]) for name, staff in staves if name == VOICE]
     parts.append(Part("Piano", [staff for name, staff in staves if name != VOICE]))
     everything = sorted(note for notes in written for note in notes)
-    dynamics = dynamics_marks(everything, bars)
-    return Sheet(title, bars, keys, parts, tempo_marks(score, bars), dynamics, pedal_marks(score, bars), is_played)
+    tempos, dynamics, pedals = tempo_marks(score, bars), dynamics_marks(everything, bars), pedal_marks(score, bars)
+    return Sheet(title, bars, keys, parts, tempos, dynamics, pedals, is_played, n_left_out)
 
 
 def _keys(score: Score, bars: Sequence[Measure], written: Sequence[Sequence[WrittenNote]]) -> list[Key]:
