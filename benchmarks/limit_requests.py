@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import mido
 import numpy as np
 
 from pianomuse.errors import RequestError
@@ -15,7 +17,7 @@ from pianomuse.generate.compose import Order
 from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.session import compose
 from pianomuse.measure.limits import Bars, count_violations
-from pianomuse.midi.read import Piece
+from pianomuse.midi.read import Piece, read_midi
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import piano_vocabulary
 
@@ -143,23 +145,36 @@ def bars_of(caret: Caret) -> Bars:
 def try_random(engine: Any, tokenizer: PianoTokenizer, piece: Piece, seed: int, n_ideas: int = 2) -> Trial:
     """Write ideas at a random place of a piece under random limits, and count in the files."""
     rng = np.random.default_rng([97, seed])
+    hands = {track.role for track in piece.tracks}
+    hand = ("left", "right")[rng.integers(2)] if hands == {"left", "right"} and rng.random() < 0.15 else ""
+    keep = ("rhythm", "pitches")[rng.integers(2)] if rng.random() < 0.2 else ""
     n_bars = int(rng.integers(1, 5))
-    if rng.random() < 0.6:
+    if rng.random() < 0.6 and not hand:
         caret = find_caret(piece, bars=n_bars)
     else:
         first = int(rng.integers(2, max(piece.grid.n_bars - n_bars, 2) + 1))
         caret = span_caret(piece, first, min(first + n_bars - 1, piece.grid.n_bars))
     limits = random_limits(rng, caret.n_bars)
+    if keep:  # the notes of what is kept are as many as they are
+        limits = {name: text for name, text in limits.items() if name not in ("notes-per-bar", "voices")}
+    if keep == "pitches":
+        limits = {}
+    limits |= ({"keep": keep} if keep else {}) | ({"hand": hand} if hand else {})
     try:
         asked = read_asked(**options_of(limits))
         order = Order(n_ideas=n_ideas, seed=seed, sampling=SamplingSettings(1.0, 1.0), asked=asked)
-        ideas = compose(engine, tokenizer, piece, caret, order).ideas
+        composition = compose(engine, tokenizer, piece, caret, order)
     except RequestError as error:
         return Trial(limits, 0, 0, {}, str(error))
     found: dict[str, int] = {}
+    ideas, plan = composition.ideas, composition.scene.request.plan
+    kept = plan.kept.bars if plan.kept is not None else ()
     for idea in ideas:
-        for name, n_wrong in count_violations(piece.data, idea.with_completion, bars_of(caret), limits).items():
+        bars = replace(bars_of(caret), kept=kept if not hand else ())
+        for name, n_wrong in count_violations(piece.data, idea.with_completion, bars, limits).items():
             found[name] = found.get(name, 0) + n_wrong
+    if plan.limits.n_hands == 0 or (plan.kept is not None and plan.kept.n_hands == 0):
+        found.pop("hands")  # two hands cannot play what stands there either
     return Trial(limits, caret.n_bars * len(ideas), sum(len(idea.notes) for idea in ideas), found, "")
 
 
@@ -175,3 +190,39 @@ def _range(rng: np.random.Generator) -> str:
 def _bounds(rng: np.random.Generator, least: int, most: int) -> str:
     low = int(rng.integers(least, most))
     return _one(rng, (f"{low}-{max(low, least, 1) + int(rng.integers(0, 4))}", f"{low}-", f"{max(low, 1)}"))
+
+
+def piece_of(*parts: list[tuple[float, float, int]], metre: tuple[int, int], **others: Any) -> Piece:
+    """Make a piece of onsets, durations (quarter notes) and pitches, one track per part."""
+    file = mido.MidiFile(ticks_per_beat=480)
+    conductor = mido.MidiTrack([mido.MetaMessage("time_signature", numerator=metre[0], denominator=metre[1])])
+    conductor += [mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm)) for _, bpm in others.get("tempos", ())]
+    if others.get("key"):
+        conductor.append(mido.MetaMessage("key_signature", key=others["key"]))
+    file.tracks.append(conductor)
+    for notes in parts:
+        events = [(round(480 * (at + length)), 0, pitch) for at, length, pitch in notes]
+        events += [(round(480 * at), 80, pitch) for at, _, pitch in notes]
+        track, now = mido.MidiTrack(), 0
+        for tick, velocity, pitch in sorted(events):
+            track.append(mido.Message("note_on", note=pitch, velocity=velocity, time=tick - now))
+            now = tick
+        file.tracks.append(track)
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    return read_midi(buffer.getvalue())
+
+
+def plain_step(piece: Piece) -> int | None:
+    """Return how many parts of a quarter all onsets and ends lie on: 4 or 3; None if it is neither."""
+    notes = piece.score.tracks[0].notes.numpy()
+    ticks = np.concatenate([notes["time"], notes["time"] + notes["duration"]]).astype(np.int64)
+    quarter = piece.grid.ticks_per_quarter
+    return next((parts for parts in (4, 3) if not (ticks * parts % quarter).any()), None)
+
+
+def n_off_grid(piece: Piece, caret: Caret, notes: Any, parts: int) -> int:
+    """Count notes that begin or end off the grid of so many parts of a quarter."""
+    quarter = piece.grid.ticks_per_quarter
+    edges = [(note.tick, note.tick + note.duration_ticks) for note in notes]
+    return sum(any((tick - caret.bar_tick) * parts % quarter for tick in pair) for pair in edges)

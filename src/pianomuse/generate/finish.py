@@ -21,6 +21,7 @@ from pianomuse.generate.join import (
     keep_clear,
     keep_off_given,
     keep_rhythm,
+    keep_voices,
     pedal_channels,
     place_notes,
 )
@@ -58,6 +59,8 @@ class Finisher:
         played = give_timing(written, self._timing, rng) if self._timing is not None else written
         if plan.kept is not None and plan.kept.what == "rhythm":
             played = keep_rhythm(written, plan.kept, caret)
+        if scene.order.asked.voices:
+            played = keep_voices(played)
         music = keep_clear(played, piece, caret)
         if plan.given is not None:
             music = keep_off_given(music, given_notes(piece, caret, plan.given))

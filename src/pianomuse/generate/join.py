@@ -90,6 +90,16 @@ def keep_rhythm(notes: Sequence[PlacedNote], kept: Kept, caret: Caret) -> list[P
     ]
 
 
+def keep_voices(notes: Sequence[PlacedNote]) -> list[PlacedNote]:
+    """End notes that are meant to end before another begins there, however legato they are played."""
+    strikes = sorted((note.units, note.tick) for note in notes)
+    kept = []
+    for note in notes:
+        later = [tick for units, tick in strikes if units >= note.units + note.length_units and tick > note.tick]
+        kept.append(replace(note, end_tick=min([note.end_tick, *later])))
+    return kept
+
+
 def keep_clear(notes: Sequence[PlacedNote], piece: Piece, caret: Caret) -> list[PlacedNote]:
     """Keep notes inside the new bars and off keys that are still held.
 

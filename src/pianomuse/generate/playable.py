@@ -90,16 +90,16 @@ class HandSearch:
     def strike(self, pitch: int, time: int) -> bool:
         """Strike a note and hold it; return False, and change nothing, if no assignment can."""
         grown = []
-        for assignment in self._assignments:
+        for index, assignment in enumerate(self._assignments):
             for which in self._usable:
                 low, high = self._range(assignment.hands, which, time)
                 if low <= pitch <= high:
-                    grown.append(self._struck(assignment, which, pitch, time))
+                    grown.append((assignment.cost + _way(assignment.hands[which], which, pitch), index, which))
         if not grown:
             return False
-        grown.sort(key=_cost)
         kept: dict[tuple[_Hand, _Hand], _Assignment] = {}
-        for assignment in grown:
+        for cost, index, which in sorted(grown):
+            assignment = self._struck(self._assignments[index], which, pitch, time, cost)
             kept.setdefault(assignment.hands, assignment)
             if len(kept) == _N_ASSIGNMENTS:
                 break
@@ -155,10 +155,9 @@ class HandSearch:
             high = min(high, (min(last.low, now.low) if now else last.low) + reach)
         return low, high
 
-    def _struck(self, assignment: _Assignment, which: int, pitch: int, time: int) -> _Assignment:
+    def _struck(self, assignment: _Assignment, which: int, pitch: int, time: int, cost: float) -> _Assignment:
         hand = assignment.hands[which]
         last = hand.last
-        centre = (last.low + last.high) / 2 if last else _CENTRES[which]
         held = tuple(sorted({*(p for p in hand.held if self._until[p] > time), pitch}))
         if last and last.time == time:
             hand = _Hand(held, _Strike(time, min(last.low, pitch), max(last.high, pitch)), hand.before)
@@ -168,11 +167,13 @@ class HandSearch:
         if pitch in other.held:  # it has ended there, and the key now belongs to this hand
             other = other._replace(held=tuple(p for p in other.held if p != pitch))
         hands = (other, hand) if which else (hand, other)
-        return _Assignment(assignment.cost + abs(pitch - centre), hands, (which, assignment.trace))
+        return _Assignment(cost, hands, (which, assignment.trace))
 
 
-def _cost(assignment: _Assignment) -> float:
-    return assignment.cost
+def _way(hand: _Hand, which: int, pitch: int) -> float:
+    """Return how far a key is from where a hand is, in semitones."""
+    centre = (hand.last.low + hand.last.high) / 2 if hand.last else _CENTRES[which]
+    return abs(pitch - centre)
 
 
 def count_unplayable(notes: Iterable[tuple[int, int, int]], n_hands: int = 2, tempo_bpm: float = 120.0) -> int:

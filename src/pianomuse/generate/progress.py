@@ -165,6 +165,8 @@ class Progress:
             return self._is_open(value, owes_more=owes_more, has_other_events=has_other_events)
         if not owes_more and not rules.is_owed[self.bar + 1]:
             return True
+        if kind == "Duration" and self.time + value <= self._next_place():
+            return True  # for all that follows as good as the shortest one, with which the pitch was taken
         trial, stand = self.keyboard.copy(), self._stand()
         if kind == "Pitch":
             trial.strike(value, self.time)
@@ -208,6 +210,12 @@ class Progress:
         if self._lookahead.can_write(self.keyboard, stand, n_now):
             return True
         return has_other_events and self._lookahead.can_write(self.keyboard, stand, 0)
+
+    def _next_place(self) -> int:
+        """Return the time of the next place of this bar; where there is none, of the bar line."""
+        start, places = self.rules.bar_starts[self.bar], self.rules.places[self.bar]
+        later = int(np.searchsorted(places, self.position, side="right"))
+        return start + int(places[later]) if later < len(places) else self.rules.bar_starts[self.bar + 1]
 
     def _leaves_room(self) -> bool:
         """Tell whether the bars after this one surely have room for what they owe, whatever is struck in this one."""

@@ -89,6 +89,13 @@ class Rules:
         """Return the shortest duration a note at a position may have."""
         return int(self.durations(position, self.end - self.bar_starts[bar] - position).argmax())
 
+    def _is_in_range(self) -> bool:
+        """Tell whether hands are inside the range of every bar, wherever they were before."""
+        ranges = {(bar.lowest, bar.highest) for bar in self.bars}
+        low, high = next(iter(ranges))
+        struck = [self.values[token] for token in self.plan.first_bar if self.kinds[token] == "Pitch"]
+        return len(ranges) == 1 and all(low <= pitch <= high for pitch in struck)
+
     def _beside_given(self, bar: int, position: int) -> NDArray[np.bool_]:
         """Return which pitches can be struck and held as shortly as possible without crossing a given note."""
         assert self.plan.given is not None
@@ -108,9 +115,7 @@ class Rules:
     def _count_room(self, bar: int) -> NDArray[np.intp]:
         length = self.bar_starts[bar + 1] - self.bar_starts[bar]
         room = np.zeros(length + 1, dtype=np.intp)
-        has_one_range = all((b.lowest, b.highest) == (self.bars[0].lowest, self.bars[0].highest) for b in self.bars)
-        is_bound = bool(self.plan.first_bar or self.plan.pins or self.plan.given)
-        if is_bound or not has_one_range:  # a hand may be elsewhere
+        if self.plan.pins or self.plan.given is not None or not self._is_in_range():  # a hand may be elsewhere
             return room
         again = self.new_keyboard().repetition_units
         for position in range(length - 1, -1, -1):

@@ -225,7 +225,8 @@ def _other_rhythm(was: _Music, music: _Music, bars: Bars) -> int:
         old = _keys(s for s in was.sounds if there + since <= s.start < was.lines[source])
         wanted = Counter((s.start - there, min(s.end - there, end - here) - (s.start - there)) for s in old)
         new = [s for s in music.new if here <= s.start < music.lines[bars.first + index]]
-        written = Counter((s.start - here, s.end - s.start) for s in new)
+        # before music that wants the pedal down, notes end one tick before the end of the new bars
+        written = Counter((s.start - here, s.end - s.start + (s.end == end - 1)) for s in new)
         n_wrong += ((wanted - written) + (written - wanted)).total()
     return n_wrong
 
