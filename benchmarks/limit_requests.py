@@ -18,6 +18,7 @@ from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.session import compose
 from pianomuse.measure.limits import Bars, count_violations
 from pianomuse.midi.read import Piece, read_midi
+from pianomuse.tokens.snap import is_played
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import piano_vocabulary
 
@@ -148,6 +149,8 @@ def try_random(engine: Any, tokenizer: PianoTokenizer, piece: Piece, seed: int, 
     hands = {track.role for track in piece.tracks}
     hand = ("left", "right")[rng.integers(2)] if hands == {"left", "right"} and rng.random() < 0.15 else ""
     keep = ("rhythm", "pitches")[rng.integers(2)] if rng.random() < 0.2 else ""
+    was_played = is_played(piece.score)  # what is struck together there can only be guessed from the file
+    keep = "rhythm" if keep and was_played else keep
     n_bars = int(rng.integers(1, 5))
     if rng.random() < 0.6 and not hand:
         caret = find_caret(piece, bars=n_bars)
@@ -162,7 +165,8 @@ def try_random(engine: Any, tokenizer: PianoTokenizer, piece: Piece, seed: int, 
     limits |= ({"keep": keep} if keep else {}) | ({"hand": hand} if hand else {})
     try:
         asked = read_asked(**options_of(limits))
-        order = Order(n_ideas=n_ideas, seed=seed, sampling=SamplingSettings(1.0, 1.0), asked=asked)
+        sampling = SamplingSettings(1.0, 1.0)
+        order = Order(n_ideas=n_ideas, seed=seed, sampling=sampling, asked=asked, has_feel=not was_played)
         composition = compose(engine, tokenizer, piece, caret, order)
     except RequestError as error:
         return Trial(limits, 0, 0, {}, str(error))

@@ -1,11 +1,12 @@
 """Do limits hold, and what do they cost? Thousands of bars under random limits, counted in the exported files.
 
-    python benchmarks/limits.py --bars 10000 --real 3000 [--music FOLDER] [--name NAME]
+    python benchmarks/limits.py [--noise 7000] [--real 3000] [--music FOLDER] [--name NAME]
 
-Writes `benchmarks/results/NAME.json` (NAME is `limits`). Most bars are written by a model of noise on random pieces in
-odd metres, which wants what is not allowed all the time; `--real` of them by the default model on the pieces of
-`tests/corpus` and `examples`. With `--music`, 50 files whose notes all lie on a plain grid are continued too, and notes
-off that grid are counted. Cost is the processor time that limits take per token, each of them and none, in turns.
+Writes `benchmarks/results/NAME.json` (NAME is `limits`; parts that are not run anew stay). Most bars are written by a
+model of noise on random pieces in odd metres, which wants what is not allowed all the time; `--real` of them by the
+default model on the pieces of `tests/corpus` and `examples`. With `--music`, 50 files whose notes all lie on a plain
+grid are continued too, and notes off that grid are counted. Cost is the processor time that limits take per token, each
+of them and none, in turns.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ COSTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bars", type=int, default=10_000)
-    parser.add_argument("--real", type=int, default=3_000)
+    parser.add_argument("--noise", type=int, default=7_000, metavar="BARS")
+    parser.add_argument("--real", type=int, default=3_000, metavar="BARS")
     parser.add_argument("--music", type=Path)
     parser.add_argument("--name", default="limits")
     options = parser.parse_args()
@@ -58,13 +59,15 @@ def main() -> None:
     files = [
         read_midi(path) for path in sorted(ROOT.glob("tests/corpus/*/*.mid")) + sorted(ROOT.glob("examples/*.mid"))
     ]
-    document: dict[str, Any] = {"machine": machine()}
-    document["cost"] = cost(muse, files)
-    document["noise"] = noise(options.bars - options.real, muse.tokenizer)
-    document["default model"] = real(options.real, muse, files)
+    out = ROOT / "benchmarks" / "results" / f"{options.name}.json"
+    document: dict[str, Any] = json.loads(out.read_text("utf-8")) if out.exists() else {}
+    document |= {"machine": machine(), "cost": cost(muse, files)}
+    if options.noise:
+        document["noise"] = noise(options.noise, muse.tokenizer)
+    if options.real:
+        document["default model"] = real(options.real, muse, files)
     if options.music:
         document["plain grid"] = plain_grid(muse, options.music)
-    out = ROOT / "benchmarks" / "results" / f"{options.name}.json"
     out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(document))
 

@@ -9,12 +9,14 @@ from pianomuse.generate.bar_limits import BarLimits, bars_of
 from pianomuse.generate.caret import find_caret
 from pianomuse.generate.compose import Order
 from pianomuse.generate.constraints import IdeaConstraints
+from pianomuse.generate.join import PlacedNote, keep_voices
 from pianomuse.generate.plan import Limits, Plan, RingingNote
 from pianomuse.generate.possible import impossible_bar
 from pianomuse.generate.rules import Rules
 from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.session import compose
 from pianomuse.measure.limits import Bars, count_violations
+from pianomuse.midi.read import read_midi
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import METRES
 
@@ -193,3 +195,32 @@ def test_the_reading_of_files_counts_what_is_wrong(piece_of):
     assert found["voices"] == 1  # E2 alone
     assert found["chords"] == 3  # C#4 and F#6 on a beat, and E3 as the first bass note
     assert count_violations(before, piece_of(LEFT[:4], metre=(3, 4)).data, Bars(1, 1), {})["metre"] == 2
+
+
+def test_voices_hold_however_legato_the_context_is_played(write):
+    first, held, second = (
+        PlacedNote(0, 24, 3, 520, 60, 80), PlacedNote(0, 48, 0, 970, 48, 80), PlacedNote(24, 24, 478, 990, 62, 80)
+    )  # fmt: skip
+    assert [note.end_tick for note in keep_voices([first, held, second])] == [478, 970, 990]
+    rng = np.random.default_rng(6)
+    late = rng.normal(0, 0.02, 32)
+    line = [(max(beat / 2 + late[beat], 0), 0.6, 60 + int(rng.integers(12)), 60 + beat) for beat in range(32)]
+    piece, caret, ideas = write(line, voices="1")
+    assert total(piece, caret, ideas, {"voices": "1"})["voices"] == 0
+
+
+def test_a_context_on_a_plain_grid_gets_no_note_off_it(limit_requests, corpus):
+    n_files = n_notes = 0
+    for path in sorted(corpus.glob("*/*.mid")):
+        piece = read_midi(path)
+        parts = limit_requests.plain_step(piece)
+        if parts is None:
+            continue
+        order = Order(n_ideas=2, seed=1, sampling=SamplingSettings(1.0, 1.0))
+        caret = find_caret(piece, bars=2)
+        for idea in compose(limit_requests.Noise(n_files), TOKENIZER, piece, caret, order).ideas:
+            assert limit_requests.n_off_grid(piece, caret, idea.notes, parts) == 0, path.name
+            n_notes += len(idea.notes)
+        n_files += 1
+    assert n_files >= 6
+    assert n_notes > 100
