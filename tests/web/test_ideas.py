@@ -148,3 +148,12 @@ def test_an_empty_roll_becomes_music(studio):
     studio.fill(bars=1, candidates=1).ask()
     assert studio.look("s.ghosts.ideas[0].notes.length") > 0
     assert studio.look("s.ghosts.start") == 960  # the next beat after five sixteenths
+
+
+def test_an_empty_roll_is_a_normal_start(studio):
+    studio.open().fill(bars=1, candidates=1).ask()
+    assert studio.look("s.ghosts.start") == 0
+    assert studio.look("s.ghosts.ideas[0].notes.length") > 0
+    n_notes = studio.look("s.ghosts.ideas[0].notes.length")
+    studio.press("Tab")
+    assert studio.look("s.project.notes.length") == n_notes

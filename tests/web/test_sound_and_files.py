@@ -25,7 +25,8 @@ def test_space_plays_and_returns_to_the_caret(studio):
     studio.look("s.setCaret(s.time.bar(5).tick)")
     studio.page.focus("#roll")
     caret = studio.look("s.caret")
-    studio.press("Space")
+    studio.press("Space").until("p.roll.head !== null")
+    assert studio.look("p.roll.head") >= caret
     sounds(studio).until(f"p.roll.head > {caret}")
     studio.press("Space")
     assert studio.look("[p.roll.head, s.caret, p.listening.isPlaying]") == [None, caret, False]

@@ -28,6 +28,7 @@ export class Roll {
     this.words = { velocity: "", pedal: "" };
     /** @type {number | null} */
     this.head = null;
+    this._mapHead = 0; // as it was drawn last
     this.loops = false;
     this.marks = true;
     this.waitsFrom = /** @type {{from: number, to: number} | null} */ (null);
@@ -101,11 +102,18 @@ export class Roll {
       if (isJump) this.view.left = Math.max(tick - (to - from) * 0.08, 0);
       this.head = tick;
       if (isJump) this.touch();
-      else this.touch("overlay", "map");
+      else this.touch("overlay", ...this._mapIfMoved(tick));
       return;
     }
     this.head = tick;
     this.touch("overlay", "map");
+  }
+
+  /** The mini-map has all the notes: it is drawn again only when the head is a pixel farther on it. @param {number} tick @returns {Layer[]} */
+  _mapIfMoved(tick) {
+    if (Math.abs(tick - this._mapHead) < this.mapEnd / this.view.width) return [];
+    this._mapHead = tick;
+    return ["map"];
   }
 
   /** Last tick of the mini-map. */

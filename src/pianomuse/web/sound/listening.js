@@ -52,6 +52,7 @@ export class Listening extends EventTarget {
     const stretch = { from: time.seconds(span.from), to: time.seconds(span.to) };
     const clicks = this.hasMetronome ? clicksOf(time, span.from, span.to) : [];
     this._leftBefore = this.roll.view.left;
+    this.roll.reveal(span.from, Math.min(span.to, this.studio.ghosts?.end ?? span.from + 1));
     void this.player.play(this._voices(), { ...stretch, clicks });
     this._follow();
     this.dispatchEvent(new Event("state"));

@@ -32,10 +32,12 @@ export class Player {
     /** @type {Struck[]} */
     this._struck = [];
     this._timer = 0;
+    this._hasBegun = false; // before, the samples are loaded
   }
 
   /** Where it is in the music, in seconds. */
   get position() {
+    if (!this._hasBegun) return this.from;
     const position = this.piano.context.currentTime - this._zero;
     if (this.loops && this.to > this.from && position < this.from) return position + (this.to - this.from);
     return Math.max(position, this.from);
@@ -48,11 +50,13 @@ export class Player {
     const soon = voices.filter((voice) => voice.off > from && voice.on < from + 4);
     const rest = voices.filter((voice) => voice.on >= from + 4 && voice.on < to);
     this.isPlaying = true;
+    this._hasBegun = false;
+    Object.assign(this, { from, to, _voices: voices, _clicks: clicks });
     const ticket = (this._ticket = Symbol("play"));
     await Promise.race([this.piano.prepare(soon), new Promise((resolve) => setTimeout(resolve, 4000))]);
     if (this._ticket !== ticket || !this.isPlaying) return;
     void this.piano.prepare(rest);
-    Object.assign(this, { from, to, _voices: voices, _clicks: clicks });
+    this._hasBegun = true;
     this._zero = context.currentTime + START_S - from;
     this._done = from;
     this._timer = window.setInterval(() => this._schedule(), TIMER_MS);
@@ -73,6 +77,7 @@ export class Player {
     });
     this._voices = voices;
     this.to = to;
+    if (!this._hasBegun) return;
     this._done = Math.max(now - this._zero, this.from);
     this._schedule();
   }
