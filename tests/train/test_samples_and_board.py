@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,7 @@ def test_tensorboard_is_told_the_same_numbers_and_forgets_like_the_file(run: Pat
     assert "valid_bits_per_note" in board.Tags()["scalars"]
 
     for step, value in ((1, 5.0), (3, 4.0)):
+        time.sleep(1.1)  # TensorBoard's files are in the order of the second they were begun in
         metrics = Metrics(tmp_path)
         assert metrics.open_board(step - 1)
         for later in range(step, 5):
