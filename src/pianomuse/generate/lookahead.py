@@ -66,7 +66,9 @@ class Lookahead:
             return True
         if stand.position < 0:
             return False
-        for n_notes in range(max(n_now, 1), max(n_now, min(owed, MAX_HELD)) + 1):
+        time = self.rules.bar_starts[stand.bar] + stand.position
+        least = max(n_now, self.rules.bars[stand.bar].min_voices - keyboard.n_sounding(time), 1)
+        for n_notes in range(least, max(least, min(owed, MAX_HELD)) + 1):
             struck = self._strike(keyboard, stand, n_notes)
             if struck is None:
                 return False
