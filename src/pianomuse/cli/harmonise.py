@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pianomuse.cli import options as o
+from pianomuse.cli.choices import HandName
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
     )(harmonise)
 
 
+@o.accepts(but=("keep_rit", "hand", "keep", "keep_from"))
 def harmonise(
     midi: o.Midi,
     from_bar: Annotated[
@@ -26,72 +28,12 @@ def harmonise(
         int | None, typer.Option("--to-bar", metavar="B", help="Last bar; without it the last.", show_default=False)
     ] = None,
     add: Annotated[
-        o.HandName | None,
+        HandName | None,
         typer.Option("--add", help="The hand to write; without it the one that is missing.", show_default=False),
     ] = None,
-    candidates: o.Candidates = 4,
-    seed: o.Seed = None,
-    tracks: o.Tracks = None,
-    first_downbeat: o.FirstDownbeat = None,
-    context_bars: o.ContextBars = 512,
-    adventure: o.AdventureOption = o.Adventure.BALANCED,
-    temperature: o.Temperature = None,
-    top_p: o.TopP = None,
-    top_k: o.TopK = 0,
-    feel: o.FeelOption = o.Feel.PLAYED,
-    key: o.Key = None,
-    scale: o.Scale = None,
-    chromatic: o.ChromaticOption = None,
-    chords: o.Chords = None,
-    chords_strict: o.ChordsStrict = False,
-    range: o.Range = None,
-    notes_per_bar: o.NotesPerBar = None,
-    voices: o.Voices = None,
-    ending: o.Ending = None,
-    to: o.To = None,
-    model: o.Model = None,
-    style: o.Style = None,
-    style_strength: o.StyleStrength = 1.0,
-    device: o.DeviceOption = o.Device.AUTO,
-    out: o.Out = None,
-    audio: o.Audio = False,
-    as_json: o.AsJson = False,
+    **options: Any,
 ) -> None:
     """Write an accompaniment to a melody, or a melody to a bass: the hand that is missing; what is there stays."""
-    import time
+    from pianomuse.cli.ideas import write
 
-    from pianomuse.api import load
-    from pianomuse.cli.ideas import deliver
-    from pianomuse.midi.read import read_midi
-
-    started = time.perf_counter()
-    read_midi(midi)  # a file that cannot be read is refused before the model is loaded
-    ideas = load(model, device.value).harmonise(
-        midi,
-        from_bar,
-        to_bar,
-        hand=add.value if add else None,
-        candidates=candidates,
-        seed=seed,
-        adventure=adventure.value,
-        temperature=temperature,
-        top_p=top_p,
-        top_k=top_k,
-        tracks=o.track_words(tracks),
-        feel=feel.value,
-        context_bars=context_bars,
-        style=style,
-        style_strength=style_strength,
-        first_downbeat=first_downbeat,
-        key=key,
-        scale=scale,
-        chromatic="passing" if chromatic else None,
-        chords=chords,
-        chords_strict=chords_strict,
-        range=range,
-        notes_per_bar=notes_per_bar,
-        voices=voices,
-        ending=ending.value if ending else None,
-        to=to,
-    )
-    deliver(ideas, midi, out, audio=audio, as_json=as_json, started=started)
+    write("harmonise", midi, from_bar, to_bar, hand=add, **options)

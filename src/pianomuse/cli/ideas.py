@@ -12,12 +12,17 @@ import secrets
 import shutil
 import time
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import typer
 
+from pianomuse.api import load
+from pianomuse.cli.choices import Device
 from pianomuse.generate.ideas import Ideas
 from pianomuse.generate.show import idea_rows
+from pianomuse.midi.read import read_midi
 from pianomuse.midi.write import unused_path
 from pianomuse.render.clip import clip_of, clip_sound
 from pianomuse.render.page import ideas_page
@@ -37,23 +42,45 @@ class Written:
     page: Path
 
 
-def deliver(ideas: Ideas, midi: Path, out: Path | None, *, audio: bool, as_json: bool, started: float) -> None:
-    """Write the files of a call and report them.
+def write(
+    verb: str,
+    midi: Path,
+    *place: int | None,
+    model: str | None,
+    device: Device,
+    out: Path | None,
+    audio: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Ask a model for ideas, write the files of the call and report them.
 
     Args:
-        ideas: what was written.
+        verb: which method of `Muse` is asked.
         midi: the composer's file, as given.
+        place: where in it, as the verb takes it.
+        model: its name or path; None: the default model.
+        device: where it runs.
         out: the folder; None: `<stem> ideas` beside the file.
         audio: write WAV files too.
         as_json: print a JSON document on stdout.
-        started: `time.perf_counter()` at the beginning of the command.
+        options: of the verb, as they were typed.
 
     """
+    started = time.perf_counter()
+    read_midi(midi)  # a file that cannot be read is refused before the model is loaded
+    ideas: Ideas = getattr(load(model, device.value), verb)(midi, *place, **_spoken(options))
     written = write_ideas(ideas, midi, out, audio=audio)
     for line in talk(ideas, written):
         typer.echo(line, err=True)
     if as_json:
         typer.echo(json.dumps(report(ideas, midi, written, time.perf_counter() - started), ensure_ascii=False))
+
+
+def _spoken(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as Python takes them: words for choices, a list of tracks."""
+    words = {name: value.value if isinstance(value, StrEnum) else value for name, value in options.items()}
+    return {**words, "tracks": tuple(filter(None, map(str.strip, (words["tracks"] or "").split(","))))}
 
 
 def write_ideas(ideas: Ideas, midi: Path, out: Path | None, *, audio: bool) -> Written:

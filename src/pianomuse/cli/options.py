@@ -1,85 +1,19 @@
-"""The options of the commands that write ideas."""
+"""The options of the commands that write ideas: `accepts` gives a command those that all of them have."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-
-class Adventure(StrEnum):
-    """How bold ideas are."""
-
-    CALM = "calm"
-    BALANCED = "balanced"
-    BOLD = "bold"
-
-
-class Device(StrEnum):
-    """Where the model runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    NPU = "npu"
-    MPS = "mps"
-
-
-class Feel(StrEnum):
-    """How new notes lie against the grid."""
-
-    PLAYED = "played"
-    STRAIGHT = "straight"
-
-
-class HandName(StrEnum):
-    """One of two."""
-
-    LEFT = "left"
-    RIGHT = "right"
-
-
-class KeepOfBars(StrEnum):
-    """What stays of bars that are varied."""
-
-    RHYTHM = "rhythm"
-    HARMONY = "harmony"
-
-
-class EndingName(StrEnum):
-    """How a phrase ends."""
-
-    OPEN = "open"
-    HALF = "half"
-    CLOSE = "close"
-    FINAL = "final"
-
-
-class Chromatic(StrEnum):
-    """Which notes may leave the key."""
-
-    PASSING = "passing"
-
-
-class Keep(StrEnum):
-    """What is kept of the composer's bars."""
-
-    RHYTHM = "rhythm"
-    PITCHES = "pitches"
-
-
-class YesNo(StrEnum):
-    """A plain answer."""
-
-    YES = "yes"
-    NO = "no"
-
+from pianomuse.cli import limit_options as limits
+from pianomuse.cli.choices import Adventure, Device, Feel, YesNo
 
 _SOUND = "How it sounds"
 _PLACE = "Where it goes"
-_LIMITS = "Limits that hold (for all new bars, or bar by bar: A | B | C)"
 _MODEL = "Model and files"
 
 Midi = Annotated[Path, typer.Argument(metavar="IN.mid", help="The piece.", show_default=False)]
@@ -172,110 +106,6 @@ ContextBars = Annotated[
     int,
     typer.Option("--context-bars", metavar="N", help="Hear at most N bars before the ideas.", rich_help_panel=_PLACE),
 ]
-Key = Annotated[
-    str | None,
-    typer.Option(
-        "--key",
-        metavar="KEY",
-        help="Only notes of this key: C, Am, F# minor; minor has both sixths and sevenths.",
-        rich_help_panel=_LIMITS,
-    ),
-]
-Scale = Annotated[
-    str | None,
-    typer.Option(
-        "--scale",
-        metavar="SCALE",
-        help='Only notes of this scale: "D dorian", "A blues", "C D E G A".',
-        rich_help_panel=_LIMITS,
-    ),
-]
-ChromaticOption = Annotated[
-    Chromatic | None,
-    typer.Option(
-        "--chromatic",
-        help="passing: semitone steps off the beat may leave the key.",
-        show_default=False,
-        rich_help_panel=_LIMITS,
-    ),
-]
-Chords = Annotated[
-    str | None,
-    typer.Option(
-        "--chords",
-        metavar="CHORDS",
-        help='The harmony: "Am | F C/E | G7 |"; its first bass note and every note on a beat belong to the chord.',
-        rich_help_panel=_LIMITS,
-    ),
-]
-ChordsStrict = Annotated[
-    bool,
-    typer.Option("--chords-strict", help="Only chord tones, no notes between them.", rich_help_panel=_LIMITS),
-]
-Range = Annotated[
-    str | None,
-    typer.Option("--range", metavar="LOW-HIGH", help="Lowest and highest note: C3-E5.", rich_help_panel=_LIMITS),
-]
-NotesPerBar = Annotated[
-    str | None,
-    typer.Option(
-        "--notes-per-bar",
-        metavar="N[-N]",
-        help="How many notes are struck in a bar: 6, 4-8, or 4- for no most.",
-        rich_help_panel=_LIMITS,
-    ),
-]
-Voices = Annotated[
-    str | None,
-    typer.Option(
-        "--voices",
-        metavar="N[-N]",
-        help="How many notes sound at once when one is struck: 1, 2-4.",
-        rich_help_panel=_LIMITS,
-    ),
-]
-HandOption = Annotated[
-    HandName | None,
-    typer.Option(
-        "--hand",
-        help="Write this hand only; what the other plays stays, and the new notes do not cross it.",
-        show_default=False,
-        rich_help_panel=_LIMITS,
-    ),
-]
-KeepOption = Annotated[
-    Keep | None,
-    typer.Option(
-        "--keep",
-        help="Keep the rhythm, or the pitches, of the bars written over; where nothing is, of those before.",
-        show_default=False,
-        rich_help_panel=_LIMITS,
-    ),
-]
-KeepFrom = Annotated[
-    int | None,
-    typer.Option(
-        "--keep-from", metavar="BAR", help="Keep those of this bar and the next ones.", rich_help_panel=_LIMITS
-    ),
-]
-Ending = Annotated[
-    EndingName | None,
-    typer.Option(
-        "--ending",
-        help="open: not on the tonic; half: on the dominant; close: on the tonic after it; final: and nothing more.",
-        show_default=False,
-        rich_help_panel=_LIMITS,
-    ),
-]
-To = Annotated[
-    str | None,
-    typer.Option(
-        "--to",
-        metavar="WHERE: WHAT",
-        help='What the new bars lead to: "bar 12: Am/E, melody C5; bar 14 beat 3: bass G2".',
-        rich_help_panel=_LIMITS,
-    ),
-]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -319,7 +149,61 @@ Audio = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel=_MODEL)]
 
+FromBar = Annotated[int, typer.Option("--from-bar", metavar="A", help="First bar to write, from 1.")]
+ToBar = Annotated[int, typer.Option("--to-bar", metavar="B", help="Last bar to write.")]
 
-def track_words(tracks: str | None) -> tuple[str, ...]:
-    """Split what was given to --tracks."""
-    return tuple(word.strip() for word in tracks.split(",") if word.strip()) if tracks else ()
+_OF_ALL: dict[str, tuple[Any, object]] = {  # name: what it is, default; in the order of the help
+    "candidates": (Candidates, 4),
+    "seed": (Seed, None),
+    "tracks": (Tracks, None),
+    "first_downbeat": (FirstDownbeat, None),
+    "context_bars": (ContextBars, 512),
+    "adventure": (AdventureOption, Adventure.BALANCED),
+    "temperature": (Temperature, None),
+    "top_p": (TopP, None),
+    "top_k": (TopK, 0),
+    "feel": (FeelOption, Feel.PLAYED),
+    "keep_rit": (KeepRit, False),
+    "key": (limits.Key, None),
+    "scale": (limits.Scale, None),
+    "chromatic": (limits.ChromaticOption, None),
+    "chords": (limits.Chords, None),
+    "chords_strict": (limits.ChordsStrict, False),
+    "range": (limits.Range, None),
+    "notes_per_bar": (limits.NotesPerBar, None),
+    "voices": (limits.Voices, None),
+    "hand": (limits.HandOption, None),
+    "keep": (limits.KeepOption, None),
+    "keep_from": (limits.KeepFrom, None),
+    "ending": (limits.Ending, None),
+    "to": (limits.To, None),
+    "model": (Model, None),
+    "style": (Style, None),
+    "style_strength": (StyleStrength, 1.0),
+    "device": (DeviceOption, Device.AUTO),
+    "out": (Out, None),
+    "audio": (Audio, False),
+    "as_json": (AsJson, False),
+}
+
+
+def accepts(*, but: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Put the options of all commands that write ideas in the place of a command's ``**options``.
+
+    Args:
+        but: those that it does not have, or has in a way of its own.
+
+    """
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        shared = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for name, (kind, default) in _OF_ALL.items()
+            if name not in but
+        ]
+        command.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+        return command
+
+    return with_options

@@ -6,6 +6,7 @@ import typer
 
 from pianomuse.cli import options as o
 from pianomuse.cli import studio as s
+from pianomuse.cli.choices import Device
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +22,7 @@ def serve(
     model: o.Model = None,
     style: o.Style = None,
     style_strength: o.StyleStrength = 1.0,
-    device: o.DeviceOption = o.Device.AUTO,
+    device: o.DeviceOption = Device.AUTO,
 ) -> None:
     """Answer other programs over HTTP (docs/reference/http.md), without the page."""
     voice = s.Voice(model, style, style_strength, device.value)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pianomuse.cli import options as o
+from pianomuse.cli.choices import Device
 
 if TYPE_CHECKING:
     from pianomuse.api import Muse
@@ -48,7 +49,7 @@ def studio(
     model: o.Model = None,
     style: o.Style = None,
     style_strength: o.StyleStrength = 1.0,
-    device: o.DeviceOption = o.Device.AUTO,
+    device: o.DeviceOption = Device.AUTO,
 ) -> None:
     """Compose in the browser: a piano roll, a piano, sheet music, and ideas as ghost notes. No network is needed."""
     voice = Voice(model, style, style_strength, device.value)
