@@ -23,9 +23,10 @@ from pianomuse.settings import override, read_toml, to_toml
 from pianomuse.train.adapter_run import adapt, open_run_folder
 from pianomuse.train.eight_bit import check_optimizer, eight_bit_said
 from pianomuse.train.environment import note_start
+from pianomuse.train.joining import join
 from pianomuse.train.loop import Report, train
 from pianomuse.train.needs import memory_warning
-from pianomuse.train.processes import OneProcess, join
+from pianomuse.train.processes import OneProcess
 from pianomuse.train.resume import keep_data, require_same_run
 from pianomuse.train.run_folder import Position, RunFolder
 from pianomuse.train.samples import Sampler, sample_pieces

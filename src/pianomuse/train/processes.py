@@ -14,14 +14,11 @@ import contextlib
 from contextlib import AbstractContextManager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from pianomuse.devices import Device, join_processes, n_processes, sum_dtype
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.train.loss import batch_loss
 from pianomuse.train.run_folder import RunFolder
-from pianomuse.train.settings import TrainSettings
 
 
 class OneProcess:
@@ -62,49 +59,6 @@ class OneProcess:
         return folder
 
 
-class DdpProcesses(OneProcess):
-    """Each process holds the whole model; gradients are summed while the last piece goes backward."""
-
-    def __init__(self, device: Device, accelerator: Any) -> None:
-        """Take what `join_processes` returned."""
-        self.device, self.accelerator = device.torch_device, accelerator
-        self.rank, self.count = accelerator.process_index, accelerator.num_processes
-
-    def start(self, model: PianoMuseRWKV) -> None:
-        """Let Accelerate wrap the model in DDP."""
-        self.loss = self.accelerator.prepare_model(LossOf(model))
-
-    def adding(self, is_last: bool) -> AbstractContextManager[object]:
-        """Keep gradients to this process until the last piece."""
-        if is_last:
-            return contextlib.nullcontext()
-        context: AbstractContextManager[object] = self.accelerator.no_sync(self.loss)
-        return context
-
-    def sum(self, values: Tensor) -> Tensor:
-        """Return the sum over the processes."""
-        total = values.clone()
-        torch.distributed.all_reduce(total)
-        return total
-
-    def agree(self, elapsed_s: float, is_asked_to_stop: bool) -> tuple[float, bool]:
-        """Return the latest clock, and whether anybody was asked to stop."""
-        said = torch.tensor([elapsed_s, float(is_asked_to_stop)], dtype=sum_dtype(self.device), device=self.device)
-        torch.distributed.all_reduce(said, torch.distributed.ReduceOp.MAX)
-        latest_s, is_asked = said.tolist()
-        return latest_s, is_asked > 0
-
-    def wait(self) -> None:
-        """Wait until all processes are here."""
-        self.accelerator.wait_for_everyone()
-
-    def folder(self, folder: RunFolder) -> RunFolder:
-        """Return a folder that only the first process writes to."""
-        from pianomuse.train.shared_folder import SharedFolder
-
-        return SharedFolder(folder, self)
-
-
 class LossOf(nn.Module):
     """A model whose output is its loss, so that all of its work is one forward pass."""
 
@@ -116,19 +70,3 @@ class LossOf(nn.Module):
     def forward(self, *batch: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
         """Call `batch_loss`."""
         return batch_loss(self.model, *batch, **options)
-
-
-def join(device: Device, settings: TrainSettings) -> tuple[Device, OneProcess]:
-    """Return the device of this process, and the processes that a launcher started; without one it is alone.
-
-    Raises:
-        ConfigError: they are of another kind than the device.
-    """
-    if n_processes() == 1:
-        return device, OneProcess()
-    own, accelerator = join_processes(device)
-    if settings.shard == "ddp":
-        return own, DdpProcesses(own, accelerator)
-    from pianomuse.train.sharded import FsdpProcesses
-
-    return own, FsdpProcesses(own, accelerator)

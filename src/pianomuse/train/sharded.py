@@ -25,19 +25,11 @@ from torch.distributed.tensor import DTensor, Shard
 from pianomuse.devices import Device
 from pianomuse.model.layers import Block
 from pianomuse.model.rwkv import PianoMuseRWKV
-from pianomuse.train.processes import DdpProcesses, LossOf
-from pianomuse.train.run_folder import (
-    SHARDS,
-    Position,
-    RunFolder,
-    like,
-    read_position,
-    reading_state,
-    restore_chance,
-    restore_optimizer,
-)
+from pianomuse.train.ddp import DdpProcesses, SharedFolder
+from pianomuse.train.processes import LossOf
+from pianomuse.train.run_folder import SHARDS, Position, RunFolder, read_position, reading_state
 from pianomuse.train.shards import save_shards
-from pianomuse.train.shared_folder import SharedFolder
+from pianomuse.train.training_state import like, restore_chance, restore_optimizer
 
 
 class FsdpProcesses(DdpProcesses):

@@ -19,7 +19,7 @@ from torch.distributed.checkpoint.state_dict_saver import save
 
 from pianomuse.errors import CheckpointError
 from pianomuse.model.rwkv import PianoMuseRWKV
-from pianomuse.train.run_folder import MOMENTS, chance_name, restore_chance
+from pianomuse.train.training_state import MOMENTS, chance_name, restore_chance
 
 
 def save_shards(path: Path, model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, rank: int) -> None:

@@ -18,8 +18,8 @@ from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.train.gradient import Batch, add_gradient
 from pianomuse.train.loss import IGNORED
 from pianomuse.train.optimizer import make_optimizer
-from pianomuse.train.run_folder import optimizer_state
 from pianomuse.train.settings import TrainSettings
+from pianomuse.train.training_state import optimizer_state
 
 LORA_RANK = 16
 

@@ -1,21 +1,65 @@
-"""The run folder of several processes: all read it, the first one writes."""
+"""DDP: every process holds the whole model, and a run folder that all read and the first one writes."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from pianomuse.checkpoint.store import finish_replacing
+from pianomuse.devices import Device, sum_dtype
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.train.metrics import Values
-from pianomuse.train.run_folder import Position, RunFolder, chance_name, optimizer_state
+from pianomuse.train.processes import LossOf, OneProcess
+from pianomuse.train.run_folder import Position, RunFolder
+from pianomuse.train.training_state import chance_name, optimizer_state
 
-if TYPE_CHECKING:
-    from pianomuse.train.processes import DdpProcesses
+
+class DdpProcesses(OneProcess):
+    """Each process holds the whole model; gradients are summed while the last piece goes backward."""
+
+    def __init__(self, device: Device, accelerator: Any) -> None:
+        """Take what `join_processes` returned."""
+        self.device, self.accelerator = device.torch_device, accelerator
+        self.rank, self.count = accelerator.process_index, accelerator.num_processes
+
+    def start(self, model: PianoMuseRWKV) -> None:
+        """Let Accelerate wrap the model in DDP."""
+        self.loss = self.accelerator.prepare_model(LossOf(model))
+
+    def adding(self, is_last: bool) -> AbstractContextManager[object]:
+        """Keep gradients to this process until the last piece."""
+        if is_last:
+            return contextlib.nullcontext()
+        context: AbstractContextManager[object] = self.accelerator.no_sync(self.loss)
+        return context
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the sum over the processes."""
+        total = values.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    def agree(self, elapsed_s: float, is_asked_to_stop: bool) -> tuple[float, bool]:
+        """Return the latest clock, and whether anybody was asked to stop."""
+        said = torch.tensor([elapsed_s, float(is_asked_to_stop)], dtype=sum_dtype(self.device), device=self.device)
+        torch.distributed.all_reduce(said, torch.distributed.ReduceOp.MAX)
+        latest_s, is_asked = said.tolist()
+        return latest_s, is_asked > 0
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        self.accelerator.wait_for_everyone()
+
+    def folder(self, folder: RunFolder) -> RunFolder:
+        """Return a folder that only the first process writes to."""
+        return SharedFolder(folder, self)
 
 
 class SharedFolder(RunFolder):
