@@ -58,3 +58,10 @@ def test_a_piece_is_completed(tmp_path: Path) -> None:
         assert len(notes) == idea["notes"] > 0
     assert Path(document["picture"]).exists()
     assert Path(document["page"]).exists()
+
+
+def test_composing_loads_no_torch_where_it_is_installed() -> None:
+    code = "import sys, pianomuse.api; print('torch' in sys.modules); import miditok.pytorch_data"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, encoding="utf-8")
+    assert done.stdout == "False\n"
+    assert done.returncode == 0 or "No module named 'torch'" in done.stderr

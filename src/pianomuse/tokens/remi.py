@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from miditok import REMI, TokenizerConfig
-from miditok.classes import Event
-
+from pianomuse.tokens.light_miditok import REMI, Event, TokenizerConfig
 from pianomuse.tokens.vocabulary import (
     GRID,
     MAX_DURATION,
