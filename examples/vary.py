@@ -1,4 +1,4 @@
-"""Write bars again and keep something of them: their rhythm, then their harmony.
+"""Write bars again and keep something of them: their rhythm, their contour, then their harmony.
 
     python examples/vary.py [PIECE.mid] [--bars 3-6] [--model NAME|PATH] [--out DIR]
 
@@ -15,7 +15,7 @@ from typing import Literal
 import pianomuse as pm
 
 HERE = Path(__file__).resolve().parent
-KEPT: tuple[Literal["rhythm", "harmony"], ...] = ("rhythm", "harmony")
+KEPT: tuple[Literal["rhythm", "contour", "harmony"], ...] = ("rhythm", "contour", "harmony")
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Path]:

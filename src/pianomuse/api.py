@@ -179,8 +179,8 @@ class Muse:
             from_bar: first bar, from 1.
             to_bar: last bar.
             **options: see `Options`. Needed is `keep`: ``rhythm`` is every onset and length, exactly, pitches are free;
-                ``harmony`` is in every beat only the pitch classes that sounded there, the first bass note the one
-                that was lowest.
+                ``contour`` is the same, and the top line rises, falls and repeats as it did; ``harmony`` is in every
+                beat only the pitch classes that sounded there, the first bass note the one that was lowest.
 
         Raises:
             PianoMuseError: a file that cannot be read, or something that cannot be done; one sentence says what.

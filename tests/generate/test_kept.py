@@ -100,14 +100,14 @@ def test_a_half_finished_bar_keeps_the_rest_of_it(ideas_of, piece_of):
     assert sorted(n[:2] for n in new) == [(480, 120), (600, 360)]  # as in the second half of bar 2
 
 
-@pytest.mark.parametrize("keep", ["rhythm", "pitches"])
+@pytest.mark.parametrize("keep", ["rhythm", "contour", "pitches"])
 def test_random_pieces_keep_in_odd_metres_with_other_limits(ideas_of, limit_requests, piece_of, keep):
     n_bars = 0
     for seed in range(10):
         rng = np.random.default_rng([5, seed])
         piece = limit_requests.random_piece(rng, piece_of, limit_requests.METRES[seed])
         caret = find_caret(piece, bars=2) if seed % 2 else span_caret(piece, 2, 3)
-        limits = limit_requests.random_limits(rng, caret.n_bars) if keep == "rhythm" else {}
+        limits = limit_requests.random_limits(rng, caret.n_bars) if keep != "pitches" else {}
         limits = {name: text for name, text in limits.items() if name not in ("notes-per-bar", "voices")} | {
             "keep": keep
         }
@@ -124,7 +124,7 @@ def test_random_pieces_keep_in_odd_metres_with_other_limits(ideas_of, limit_requ
     assert n_bars > 25
 
 
-@pytest.mark.parametrize("keep", ["rhythm", "pitches"])
+@pytest.mark.parametrize("keep", ["rhythm", "contour", "pitches"])
 def test_real_pieces_can_be_kept(ideas_of, corpus, keep):
     n_notes = 0
     for name in ("mutopia/bach-invention-10", "mutopia/czerny-op821-no1", "lieder/schroeter-wassermann"):

@@ -1,5 +1,7 @@
 """What a variation keeps, read out of its file by code that shares nothing with the masks."""
 
+from itertools import pairwise
+
 import pytest
 
 from pianomuse.errors import RequestError
@@ -11,6 +13,7 @@ from pianomuse.generate.original import harmony_of, kept_order
 from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.session import compose
 from pianomuse.generate.side import SideReader
+from pianomuse.measure.limits import Bars, count_violations
 from pianomuse.midi.read import read_midi
 from pianomuse.tokens.tokenizer import PianoTokenizer
 
@@ -44,6 +47,36 @@ def test_a_kept_rhythm_is_the_same_to_the_tick(dice, real, name):
     for idea in composition.ideas:
         assert sorted((n.tick, n.duration_ticks) for n in idea.notes) == there
         assert [n.pitch for n in idea.notes] != [pitch for _, _, pitch in old]
+
+
+@pytest.mark.parametrize("name", ["finished-phrase", "right-hand", "waltz-pickup"])
+def test_under_a_kept_contour_the_top_line_moves_as_it_did(dice, real, name):
+    piece = real(name)
+    bars = Bars(3, 6, 0, (3, 4, 5, 6))
+    caret, kept = varied(dice, piece, 3, 6, "contour")
+    old = [n for n in notes_of(piece.data) if caret.tick <= n[0] < caret.end_tick]
+    for idea in kept.ideas:
+        assert count_violations(piece.data, idea.with_completion, bars, {"keep": "contour"})["keep"] == 0
+        assert sorted(n.pitch for n in idea.notes) != sorted(n[2] for n in old)
+    _, free = varied(dice, piece, 3, 6, "rhythm")  # by chance no line is kept
+    for idea in free.ideas:
+        assert count_violations(piece.data, idea.with_completion, bars, {"keep": "contour"})["keep"] > 0
+
+
+def test_one_line_keeps_every_rise_fall_and_repetition(dice, real):
+    piece = real("right-hand")
+    caret, kept = varied(dice, piece, 2, 5, "contour")
+    old = [n[2] for n in sorted(notes_of(piece.data)) if caret.tick <= n[0] < caret.end_tick]
+    wanted = [(b > a) - (b < a) for a, b in pairwise(old)]
+    assert len(set(wanted)) == 3
+    for idea in kept.ideas:
+        new = [n.pitch for n in sorted(idea.notes, key=lambda n: n.tick)]
+        assert [(b > a) - (b < a) for a, b in pairwise(new)] == wanted
+
+
+def test_a_contour_and_a_range_too_narrow_for_it_are_refused(dice, real):
+    with pytest.raises(RequestError, match=r"--range C5-D5.*--keep contour|--keep contour.*--range C5-D5"):
+        varied(dice, real("right-hand"), 2, 5, "contour", range="C5-D5")
 
 
 @pytest.mark.parametrize("name", ["finished-phrase", "right-hand", "waltz-pickup"])
@@ -85,7 +118,7 @@ def test_what_is_said_twice_or_cannot_be_kept_is_refused(dice, piece_of):
         varied(dice, piece, 1, 1, "harmony", chords="Am")
     with pytest.raises(RequestError, match="nothing sounds"):
         varied(dice, piece, 2, 3, "harmony")
-    with pytest.raises(RequestError, match="choose rhythm or harmony"):
+    with pytest.raises(RequestError, match="choose rhythm, contour or harmony"):
         varied(dice, piece, 1, 1, "shape")
     with pytest.raises(RequestError, match=r"as in bars 1 to 1 and --range F4-F4 cannot both hold"):
         varied(dice, piece, 1, 1, "harmony", range="F4-F4")

@@ -41,6 +41,7 @@ class KeepOfBars(StrEnum):
     """What stays of bars that are varied."""
 
     RHYTHM = "rhythm"
+    CONTOUR = "contour"
     HARMONY = "harmony"
 
 
@@ -63,6 +64,7 @@ class Keep(StrEnum):
     """What is kept of the composer's bars."""
 
     RHYTHM = "rhythm"
+    CONTOUR = "contour"
     PITCHES = "pitches"
 
 

@@ -85,7 +85,7 @@ KeepOption = Annotated[
     Keep | None,
     typer.Option(
         "--keep",
-        help="Keep the rhythm, or the pitches, of the bars written over; where nothing is, of those before.",
+        help="Keep the rhythm, the contour or the pitches of the bars written over; where nothing is, of those before.",
         show_default=False,
         rich_help_panel=_LIMITS,
     ),

@@ -1,4 +1,4 @@
-"""`pianomuse vary`: bars again, with their rhythm or their harmony kept."""
+"""`pianomuse vary`: bars again, with their rhythm, contour or harmony kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def vary(
     keep: Annotated[KeepOfBars, typer.Option("--keep", help="What stays of these bars.")],
     **options: Any,
 ) -> None:
-    """Write bars A to B anew, heard from both sides, with their rhythm or their harmony kept."""
+    """Write bars A to B anew, heard from both sides, with their rhythm, contour or harmony kept."""
     from pianomuse.cli.ideas import write
 
     write("vary", midi, from_bar, to_bar, keep=keep, **options)

@@ -40,7 +40,7 @@ class Asked:
         notes_per_bar: least and most notes struck in a bar.
         voices: least and most notes sounding at once, whenever one is struck.
         hand: ``left`` or ``right``: only this hand is written, under or over what the other plays; empty: no limit.
-        keep: ``rhythm`` or ``pitches``: kept from the bars there; empty: neither.
+        keep: ``rhythm``, ``contour`` or ``pitches``: kept from the bars there; empty: neither.
         keep_from: bar, from 1, from which on they are taken; None: those written over, else the last ones.
         ending: ``open``, ``half``, ``close`` or ``final``; empty: as it comes.
         targets: what the new bars lead to.
@@ -148,7 +148,12 @@ def require_fitting_lists(asked: Asked, n_bars: int) -> None:
 
 
 def _check_words(said: dict[str, str]) -> None:
-    choices = {"chromatic": ("passing",), "hand": ("left", "right"), "keep": ("rhythm", "pitches"), "ending": ENDINGS}
+    choices = {
+        "chromatic": ("passing",),
+        "hand": ("left", "right"),
+        "keep": ("rhythm", "contour", "pitches"),
+        "ending": ENDINGS,
+    }
     for name, known in choices.items():
         if said.get(name, known[0]) not in known:
             raise RequestError(f"--{name} {said[name]}: choose {' or '.join(known)}")

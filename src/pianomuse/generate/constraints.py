@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pianomuse.generate.kept_contour import KeptContour
 from pianomuse.generate.kept_pitches import KeptPitches
 from pianomuse.generate.kept_rhythm import KeptRhythm
 from pianomuse.generate.progress import Progress
@@ -47,7 +48,9 @@ def progress_of(rules: Rules) -> Progress | KeptRhythm | KeptPitches:
     kept = rules.plan.kept
     if kept is None:
         return Progress(rules)
-    return KeptRhythm(rules) if kept.what == "rhythm" else KeptPitches(rules)
+    if kept.what == "pitches":
+        return KeptPitches(rules)
+    return KeptRhythm(rules) if kept.what == "rhythm" else KeptContour(rules)
 
 
 class IdeaConstraints:

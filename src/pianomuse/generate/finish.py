@@ -57,7 +57,7 @@ class Finisher:
         written = give_dynamics(place_notes(idea.notes, self.ruler), self._dynamics)
         rng = np.random.default_rng([scene.order.seed, number, _TIMING_STREAM])
         played = give_timing(written, self._timing, rng) if self._timing is not None else written
-        if plan.kept is not None and plan.kept.what == "rhythm":
+        if plan.kept is not None and plan.kept.has_rhythm:
             played = keep_rhythm(written, plan.kept, caret)
         if scene.order.asked.voices:
             played = keep_voices(played)

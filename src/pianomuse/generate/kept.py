@@ -1,4 +1,4 @@
-"""The composer's notes whose rhythm or pitches an idea keeps: where they come from, and who plays them."""
+"""The composer's notes whose rhythm, contour or pitches an idea keeps: where they come from, and who plays them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Kept:
     """What an idea keeps.
 
     Args:
-        what: ``rhythm`` or ``pitches``.
+        what: ``rhythm``, ``contour`` or ``pitches``.
         notes: by onset, then pitch.
         n_hands: that play them; 0 where hands cannot, and are no limit.
         bars: the bars they come from, numbers from 1, one for each new bar.
@@ -55,6 +55,11 @@ class Kept:
     notes: tuple[KeptNote, ...]
     n_hands: int
     bars: tuple[int, ...]
+
+    @property
+    def has_rhythm(self) -> bool:
+        """Whether every onset and length is kept."""
+        return self.what in ("rhythm", "contour")
 
     def strikes(self) -> list[list[KeptNote]]:
         """Return the notes struck together, in order."""

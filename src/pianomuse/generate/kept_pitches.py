@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 
 from pianomuse.generate.bar_limits import BASS_BELOW
 from pianomuse.generate.kept import KeptNote
-from pianomuse.generate.keyboard import Keyboard
-from pianomuse.generate.playable import LEAP_SECONDS_PER_SEMITONE, MAX_HELD, MAX_SPAN, REPETITION_SECONDS
+from pianomuse.generate.kept_notes import KeptNotes
+from pianomuse.generate.playable import MAX_HELD, MAX_SPAN
 from pianomuse.generate.rules import Rules
-from pianomuse.tokens.vocabulary import GRID
 
 _LONG_AGO = -(10**9)
 
 
-class KeptPitches:
+class KeptPitches(KeptNotes):
     """Follow an idea that keeps pitches, as `Progress` follows a free one.
 
     Args:
@@ -33,19 +32,7 @@ class KeptPitches:
 
     def __init__(self, rules: Rules) -> None:
         """Stand before the first bar."""
-        kept = rules.plan.kept
-        assert kept is not None
-        self.rules = rules
-        self.keyboard = Keyboard(0, rules.limits.tempo_bpm)
-        for note in rules.plan.ringing:
-            self.keyboard.ring(note.pitch, note.end_units)
-        self.bar = -1
-        self.time = 0
-        seconds = 60.0 / rules.limits.tempo_bpm / GRID
-        self._keys_per_unit = seconds / LEAP_SECONDS_PER_SEMITONE
-        self._has_hands = kept.n_hands > 0
-        self._again = int(np.ceil(REPETITION_SECONDS / seconds - 1e-9)) if self._has_hands else 1
-        self._strikes = kept.strikes()
+        super().__init__(rules)
         self._open = [self._places_of(strike) for strike in self._strikes]
         self._gaps = [self._gaps_after(at) for at in range(len(self._strikes))]
         self._follows: list[list[tuple[int, int]]] = [[] for _ in self._strikes]  # what each strike keeps a distance to
@@ -55,24 +42,6 @@ class KeptPitches:
         self._latest = self._latest_onsets()
         self._onsets: list[int] = []  # of the strikes written
         self._ends: list[tuple[KeptNote, int]] = []
-        self._at = 0  # the strike that comes next or is being written
-        self._n_struck = 0
-        self._pitch = -1
-        self._written: list[int] = []
-
-    @property
-    def position(self) -> int:
-        """Grid units from the bar line."""
-        return self.time - self.rules.bar_starts[self.bar]
-
-    def begin_bar(self) -> None:
-        """Go over a bar line."""
-        self.bar += 1
-        self.time = self.rules.bar_starts[self.bar]
-
-    def move_to(self, position: int) -> None:
-        """Go to a position of this bar."""
-        self.time = self.rules.bar_starts[self.bar] + position
 
     def strike(self, pitch: int) -> None:
         """Strike a note here: the next one that is kept, or one of the composer's own before it."""
@@ -98,16 +67,8 @@ class KeptPitches:
         """Return how many notes are still to be struck at this position."""
         return len(self._strikes[self._at]) - self._n_struck if self._n_struck else 0
 
-    def owes(self) -> bool:
-        """Tell whether the bar may not end yet."""
-        return self._at < len(self._strikes) and self._strikes[self._at][0].bar == self.bar
-
     def excuse(self) -> None:
         """Nothing is in the way that could be left out."""
-
-    def hands(self) -> list[int]:
-        """Return the hand of every note written so far, 0 left, 1 right; empty where hands are no limit."""
-        return self._written if self._has_hands else []
 
     def strikeable(self, position: int, *, is_here: bool = False) -> NDArray[np.bool_]:
         """Return which pitches could be struck at a position: the next one that is kept, or none. bool [128]."""
@@ -125,10 +86,6 @@ class KeptPitches:
         if not self.owes():
             return places
         return places[places <= usable[-1]] if len(usable) else places[:0]
-
-    def can_strike_at(self, places: NDArray[np.intp]) -> bool:
-        """Tell whether a note can be struck at one of some later places of this bar."""
-        return self.owes() and len(places) > 0
 
     def durations(self) -> NDArray[np.bool_]:
         """Return which durations the note struck last may have, from 1 grid unit on: bool [MAX_DURATION]."""

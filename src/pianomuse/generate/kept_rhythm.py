@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from pianomuse.generate.bar_limits import BASS_BELOW
 from pianomuse.generate.kept import KeptNote
+from pianomuse.generate.kept_notes import KeptNotes
 from pianomuse.generate.keyboard import Keyboard
-from pianomuse.generate.playable import LEAP_SECONDS_PER_SEMITONE, MAX_SPAN, REPETITION_SECONDS
+from pianomuse.generate.playable import MAX_SPAN
 from pianomuse.generate.resting_hand import NEVER, STARTS, RestingHand, reaches
 from pianomuse.generate.rules import Rules
-from pianomuse.tokens.vocabulary import GRID, MAX_DURATION
+from pianomuse.tokens.vocabulary import MAX_DURATION
 
 
-class KeptRhythm:
+class KeptRhythm(KeptNotes):
     """Follow an idea that keeps a rhythm, as `Progress` follows a free one.
 
     Args:
@@ -31,44 +32,23 @@ class KeptRhythm:
 
     def __init__(self, rules: Rules) -> None:
         """Stand before the first bar."""
-        kept = rules.plan.kept
-        assert kept is not None
-        self.rules = rules
-        self.keyboard = Keyboard(0, rules.limits.tempo_bpm)
-        for note in rules.plan.ringing:
-            self.keyboard.ring(note.pitch, note.end_units)
-        self.bar, self.time = -1, 0
-        seconds = 60.0 / rules.limits.tempo_bpm / GRID
-        self._has_hands = kept.n_hands > 0
-        self._keys_per_unit = seconds / LEAP_SECONDS_PER_SEMITONE
-        self._again = int(np.ceil(REPETITION_SECONDS / seconds - 1e-9)) if self._has_hands else 1
+        super().__init__(rules)
         self._span_limit = MAX_SPAN if self._has_hands else 127
-        self._strikes = kept.strikes()
         self._times = [rules.bar_starts[strike[0].bar] + strike[0].position for strike in self._strikes]
         self._own = [self._reaches_of(hand) for hand in (0, 1)]
         self._need = [np.maximum.accumulate(own[::-1], axis=0)[::-1] for own in self._own]
         self._hands = [RestingHand(), RestingHand()]
-        self._at = 0  # the strike that comes next or is being written
-        self._n_struck = 0  # notes of it
         self._is_placed = False  # a position of this bar has been said
-        self._pitch = -1
         self._span = -1
-        self._written: list[int] = []
-
-    @property
-    def position(self) -> int:
-        """Grid units from the bar line."""
-        return self.time - self.rules.bar_starts[self.bar]
 
     def begin_bar(self) -> None:
         """Go over a bar line."""
-        self.bar += 1
-        self.time = self.rules.bar_starts[self.bar]
+        super().begin_bar()
         self._is_placed = False
 
     def move_to(self, position: int) -> None:
         """Go to a position of this bar."""
-        self.time = self.rules.bar_starts[self.bar] + position
+        super().move_to(position)
         self._is_placed = True
 
     def strike(self, pitch: int) -> None:
@@ -94,17 +74,9 @@ class KeptRhythm:
         """Return how many notes are still to be struck at this position."""
         return len(self._strikes[self._at]) - self._n_struck if self._is_on_strike() else 0
 
-    def owes(self) -> bool:
-        """Tell whether the bar may not end yet."""
-        return self._at < len(self._strikes) and self._strikes[self._at][0].bar == self.bar
-
     def excuse(self) -> None:
         """Let the hands be anywhere."""
         self._hands = [RestingHand(), RestingHand()]
-
-    def hands(self) -> list[int]:
-        """Return the hand of every note written so far, 0 left, 1 right; empty where hands are no limit."""
-        return self._written if self._has_hands else []
 
     def strikeable(self, position: int, *, is_here: bool = False) -> NDArray[np.bool_]:
         """Return which pitches the next note of the rhythm could have: bool [128]."""
@@ -123,10 +95,6 @@ class KeptRhythm:
         if not has_other_events:
             return np.array([following])
         return np.append(places[places < following], following)
-
-    def can_strike_at(self, places: NDArray[np.intp]) -> bool:
-        """Tell whether a note can be struck at one of some later places of this bar."""
-        return self.owes() and len(places) > 0
 
     def durations(self) -> NDArray[np.bool_]:
         """Return which durations the note struck last may have, from 1 grid unit on: bool [MAX_DURATION]."""
@@ -158,28 +126,32 @@ class KeptRhythm:
 
     def _free(self, note: KeptNote, tones: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the pitches in reach that are not held: bool [128]."""
-        free = self.keyboard.strikeable(self.time) & tones & ~self.keyboard.struck_since(self.time - self._again + 1)
-        free &= self._uncrossed(self.time, note.duration)
-        low, high = self._reach_now(self._hands, note.hand)
+        return tones & self._playable(note, self.keyboard, self._hands, self.time)
+
+    def _playable(self, note: KeptNote, keyboard: Keyboard, hands: list[RestingHand], time: int) -> NDArray[np.bool_]:
+        """Return the keys that a note's hand can strike at a time, whatever the harmony: bool [128]."""
+        free = keyboard.strikeable(time) & ~keyboard.struck_since(time - self._again + 1)
+        free &= self._uncrossed(time, note.duration)
+        low, high = self._reach(hands, note.hand, time)
         free[: max(low, 0)] = False
         free[high + 1 :] = False
         return free
 
-    def _reach_now(self, hands: list[RestingHand], which: int) -> tuple[int, int]:
-        """Return the lowest and highest key that a hand reaches now, with what both hands hold."""
+    def _reach(self, hands: list[RestingHand], which: int, time: int) -> tuple[int, int]:
+        """Return the lowest and highest key that a hand reaches at a time, with what both hands hold."""
         if not self._has_hands:
             return 0, 127
         hand, low, high = hands[which], 0, 127
-        is_begun = hand.time == self.time
+        is_begun = hand.time == time
         before = (hand.low_before, hand.high_before, hand.time_before) if is_begun else (hand.low, hand.high, hand.time)
         if before[0] >= 0:
-            reach = MAX_SPAN + int((self.time - before[2]) * self._keys_per_unit + 1e-9)
+            reach = MAX_SPAN + int((time - before[2]) * self._keys_per_unit + 1e-9)
             low = max(before[1], hand.high if is_begun else -1) - reach
             high = min(before[0], hand.low if is_begun else 127) + reach
-        held = [pitch for pitch, end in hand.held.items() if end > self.time]
+        held = [pitch for pitch, end in hand.held.items() if end > time]
         if held:
             low, high = max(low, max(held) - MAX_SPAN), min(high, min(held) + MAX_SPAN)
-        others = [pitch for pitch, end in hands[1 - which].held.items() if end > self.time]
+        others = [pitch for pitch, end in hands[1 - which].held.items() if end > time]
         if which:
             return max([low, *(pitch + 1 for pitch in others)]), min(high, 127)
         return low, min([high, 127, *(pitch - 1 for pitch in others)])
@@ -224,7 +196,7 @@ class KeptRhythm:
         free = self.keyboard.strikeable(self.time) & (tones.allowed if has_bass else tones.first_bass)
         free &= ~self.keyboard.struck_since(self.time - self._again + 1)
         free &= self._uncrossed(self.time, max(note.duration for note in rest))
-        low, high = self._reach_now(hands, which)
+        low, high = self._reach(hands, which, self.time)
         free[: max(low, floor + 1, 0)] = False
         free[high + 1 :] = False
         return reaches(np.flatnonzero(free), len(rest))

@@ -48,6 +48,12 @@ class Keyboard:
             free &= reachable
         return free
 
+    def is_as(self, other: Keyboard, time: int, repetition_units: int) -> bool:
+        """Tell whether another keyboard's keys are as these, as far as it matters from a time on; hands apart."""
+        are_down = np.array_equal(np.maximum(self._until, time), np.maximum(other._until, time))
+        since = time - repetition_units
+        return are_down and np.array_equal(np.maximum(self._last_struck, since), np.maximum(other._last_struck, since))
+
     def n_sounding(self, time: int) -> int:
         """Return how many keys are down at a time."""
         return int(np.count_nonzero(self._until > time))

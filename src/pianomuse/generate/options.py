@@ -67,7 +67,7 @@ class Options(TypedDict, total=False):
     """How many notes sound at once, such as ``1-3``."""
     hand: Literal["left", "right"] | None
     """Only this hand is written; what the other plays there stays. Without a bar: behind its last one."""
-    keep: Literal["rhythm", "pitches", "harmony"] | None
+    keep: Literal["rhythm", "contour", "pitches", "harmony"] | None
     """What is kept of the bars that are written over or, where nothing is, of those before; harmony only by `vary`."""
     keep_from: int | None
     """The bar, from 1, from which on it is kept."""

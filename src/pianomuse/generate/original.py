@@ -22,11 +22,11 @@ _SHORTEST = 3  # grid units; what sounds for less than a 32nd in a beat does not
 
 
 def kept_order(order: Order, keep: str | None, caret: Caret, reader: SideReader) -> Order:
-    """Return an order that also keeps the rhythm or the harmony of the bars that are written over.
+    """Return an order that also keeps the rhythm, the contour or the harmony of the bars that are written over.
 
     Args:
         order: what is asked besides.
-        keep: ``rhythm`` or ``harmony``.
+        keep: ``rhythm``, ``contour`` or ``harmony``.
         caret: the bars.
         reader: of the piece.
 
@@ -35,11 +35,11 @@ def kept_order(order: Order, keep: str | None, caret: Caret, reader: SideReader)
 
     """
     asked = order.asked
-    if keep not in ("rhythm", "harmony"):
-        raise RequestError(f"--keep {keep or 'is missing'}: choose rhythm or harmony")
+    if keep not in ("rhythm", "contour", "harmony"):
+        raise RequestError(f"--keep {keep or 'is missing'}: choose rhythm, contour or harmony")
     first, last = caret.bar_index + 1, caret.bar_index + caret.n_bars
-    if keep == "rhythm":
-        kept = replace(asked, keep="rhythm", keep_from=first, said={**asked.said, "keep": "rhythm"})
+    if keep != "harmony":
+        kept = replace(asked, keep=keep, keep_from=first, said={**asked.said, "keep": keep})
         return replace(order, asked=kept)
     if asked.chords:
         raise RequestError(f"--chords {asked.said['chords']} and --keep harmony both say the harmony: leave one out")

@@ -112,7 +112,7 @@ def _wrong_voices(plan: Plan, kept: Kept) -> int | None:
     for strike in kept.strikes() if plan.bars else ():
         bar = plan.bars[strike[0].bar]
         n_notes = len(strike)
-        if kept.what == "rhythm":
+        if kept.has_rhythm:
             time = starts[strike[0].bar] + strike[0].position
             spans = [(starts[note.bar] + note.position, note.duration) for note in kept.notes]
             n_notes = sum(onset <= time < onset + length for onset, length in spans)

@@ -33,6 +33,15 @@ class RestingHand:
         self.low, self.high = min(self.low, pitch), max(self.high, pitch)
         self.held = {other: until for other, until in self.held.items() if until > time} | {pitch: end}
 
+    def is_as(self, other: RestingHand, time: int) -> bool:
+        """Tell whether another hand stands as this one, as far as it matters from a time on."""
+        has_begun = self.time == time
+        mine = (self.low_before, self.high_before, self.time_before) if has_begun else ()
+        theirs = (other.low_before, other.high_before, other.time_before) if has_begun else ()
+        held, others = ({p: end for p, end in hand.held.items() if end > time} for hand in (self, other))
+        stand = (self.low, self.high, self.time, *mine)
+        return stand == (other.low, other.high, other.time, *theirs) and held == others
+
     def copy(self) -> RestingHand:
         """Return a hand that goes on from here by itself."""
         return replace(self, held=dict(self.held))

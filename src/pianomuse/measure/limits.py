@@ -12,7 +12,8 @@ and only the two files are looked at, the composer's and the one with the new ba
 - voices: every new strike at which too few or too many keys are down; every bar line that new notes cross into a bar
   that may have fewer.
 - keep rhythm: every onset and duration that is missing or too much (a key that two
-  tracks strike at once counts once). keep pitches: every bar whose strikes are others.
+  tracks strike at once counts once). keep contour: the same, and every strike of the top line, of the old bars or the
+  new, that is none in the other or moves another way. keep pitches: every bar whose strikes are others.
 - hand: every note of the other hand that is no longer there as it was, every new note that crosses it.
 - metre, tempo: every change that was not in the composer's file. hands: every new strike that two hands cannot hold.
 """
@@ -81,8 +82,8 @@ def count_violations(original: bytes, result: bytes, bars: Bars, limits: Mapping
         music.leave_out(other)
     if bars.kept:
         was = _Music(before, bars)
-        is_rhythm = limits.get("keep") == "rhythm"
-        found["keep"] = _other_rhythm(was, music, bars) if is_rhythm else _other_pitches(was, music, bars)
+        count = {"rhythm": _other_rhythm, "contour": _other_contour, "pitches": _other_pitches}[limits["keep"]]
+        found["keep"] = count(was, music, bars)
     n_bars = bars.last - bars.first + 1
     lists = {name: by_bar(text, n_bars, has_half=bars.from_tick > 0) for name, text in limits.items()}
     if "key" in limits or "scale" in limits:
@@ -229,6 +230,36 @@ def _other_rhythm(was: _Music, music: _Music, bars: Bars) -> int:
         written = Counter((s.start - here, s.end - s.start + (s.end == end - 1)) for s in new)
         n_wrong += ((wanted - written) + (written - wanted)).total()
     return n_wrong
+
+
+def _other_contour(was: _Music, music: _Music, bars: Bars) -> int:
+    before = music.lines[bars.first - 1]
+    old, new = [], []
+    for index, source in enumerate(bars.kept):
+        here, there = music.lines[bars.first - 1 + index], was.lines[source - 1]
+        since = max(bars.from_tick - here, 0)
+        sources = [s for s in was.sounds if there + since <= s.start < was.lines[source]]
+        old += [Sound(s.start - there + here, s.end - there + here, s.pitch) for s in sources]
+        new += [s for s in music.new if here <= s.start < music.lines[bars.first + index]]
+    one, two = (_top_line(sounds, before, music.quarter) for sounds in (old, new))
+    n_moved = sum(one.get(place) != two.get(place) for place in one.keys() | two.keys())
+    return _other_rhythm(was, music, bars) + n_moved
+
+
+def _top_line(sounds: list[Sound], before: int, quarter: int) -> dict[int, int]:
+    """Return the strikes above all that sounds, in 24ths of a quarter, and whether they rise, repeat or fall."""
+    units = [
+        (round((s.start - before) * _QUARTER / quarter), round((s.end - before) * _QUARTER / quarter), s.pitch)
+        for s in sounds
+    ]
+    line: dict[int, int] = {}
+    last = -1
+    for place in sorted({start for start, _, _ in units}):
+        top = max(pitch for start, _, pitch in units if start == place)
+        if top > max((pitch for start, end, pitch in units if start < place < end), default=-1):
+            line[place] = (top > last) - (top < last)
+            last = top
+    return line
 
 
 def _other_hand(before: Score, wanted: str) -> list[Sound]:

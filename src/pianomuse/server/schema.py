@@ -98,7 +98,7 @@ class Limits(Strict):
         default=None, description="write this hand only; what the other one plays there stays"
     )
     notes_per_bar: Words | int | None = Field(default=None, description="notes struck in a bar, such as 4-8")
-    keep: Literal["rhythm", "pitches", "harmony"] | None = Field(
+    keep: Literal["rhythm", "contour", "pitches", "harmony"] | None = Field(
         default=None,
         description="what is kept of the bars written over or, where nothing is, of those before; harmony by /vary",
     )
@@ -142,7 +142,9 @@ class FillWish(Wish):
 class VaryWish(FillWish):
     """Write bars anew and keep something of them."""
 
-    keep: Literal["rhythm", "harmony"] = Field(description="every onset and length, or the harmony of every beat")
+    keep: Literal["rhythm", "contour", "harmony"] = Field(
+        description="every onset and length; these, and how the top line rises and falls; or the harmony of every beat"
+    )
 
 
 class IdeaFigures(Strict):
