@@ -30,7 +30,7 @@ SOURCES = {
     "pop909": "POP909",
     "": "at the top of the folder",
 }
-WRITERS = ("truth", "model", "attention", "markov", "copy", "another piece")
+WRITERS = ("truth", "model", "blind", "attention", "markov", "copy", "another piece")
 ROWS = {
     "in_key": "notes in the key of the context",
     "density_distance": "density off by (octaves)",
@@ -41,11 +41,15 @@ ROWS = {
     "belongs": "belongs (key, density and register hold)",
     "groove": "groove similarity",
     "join_roughness": "roughness of the join",
+    "join_before": "roughness of the first join",
+    "join_behind": "roughness of the second join",
+    "join_less_blind": "roughness less that of the blind one",
     "likeness_1_bars_back": "likeness to the bar before",
     "likeness_4_bars_back": "likeness to four bars before",
     "likeness_8_bars_back": "likeness to eight bars before",
     "loop_bars": "bars in an exact loop",
     "best_f1": "note F1 of the best idea",
+    "best_f1_less_copy": "note F1 of the best idea less copying's",
     "f1": "note F1, mean of the ideas",
     "closes": "last bass note is the tonic",
     "unplayable": "onsets two hands cannot hold",
@@ -55,7 +59,10 @@ ROWS = {
     "copies_over_16": "ideas with a match over 16 notes",
     "valid": "valid",
 }
-SHORT = ("in_key", "density_distance", "register_distance", "belongs", "groove", "join_roughness", "best_f1", "closes")
+SHORT = (
+    "in_key", "density_distance", "register_distance", "belongs", "groove", "join_roughness", "join_before",
+    "join_behind", "join_less_blind", "best_f1", "best_f1_less_copy", "closes",
+)  # fmt: skip
 
 
 def main() -> int:

@@ -125,6 +125,26 @@ def test_filling_goes_through_the_same_table(works: WorkSet, markov: MarkovModel
     assert not math.isnan(found.table["markov"]["join_roughness"].value)
 
 
+def test_a_fill_stands_beside_the_same_bars_written_without_hearing_what_follows(
+    works: WorkSet, markov: MarkovModel, tokenizer: PianoTokenizer
+) -> None:
+    engine = MarkovEngine(markov, tokenizer.vocabulary)
+    found = compare(INFILLS[0], works.works[:4], {"model": engine}, tokenizer, Settings(2, 1))
+    model, blind = found.table["model"], found.table["blind"]
+    assert model["join_less_blind"].value == pytest.approx(
+        model["join_roughness"].value - blind["join_roughness"].value, abs=1e-12
+    )
+    joins = (model["join_before"].value + model["join_behind"].value) / 2
+    assert joins == pytest.approx(model["join_roughness"].value, abs=1e-12)
+    assert "join_less_blind" not in blind
+    assert any(
+        not np.array_equal(one[0].pitch, other[0].pitch)
+        for one, other in zip(found.ideas["model"], found.ideas["blind"], strict=True)
+    )
+    copied = found.table["copy"]["best_f1"].value
+    assert model["best_f1_less_copy"].value == pytest.approx(model["best_f1"].value - copied, abs=1e-12)
+
+
 def test_a_report_is_strict_json_and_has_the_promised_names(
     works: WorkSet, compared: Comparison, markov: MarkovModel, tokenizer: PianoTokenizer
 ) -> None:

@@ -2,7 +2,8 @@
 
 Four references stand in every table: `truth`, the composer's own bars, says what the measures give for real music;
 `another piece`, the true bars of another work, what they give for good music that does not belong; `copy`, the last
-bars once more, what repetition reaches; `markov`, an n-gram model that writes through the same grammar and limits.
+bars once more, what repetition reaches; `markov`, an n-gram model that writes through the same grammar and limits. A
+fill has a fifth: `blind`, the model's own bars for the same gap where it has not heard what follows.
 
 Every number is a mean over places, one place per work, of the mean over the K ideas there, with the bootstrap interval
 over works. Measures that a passage is too empty for are left out of their mean, and the number of works says so.
@@ -57,6 +58,7 @@ from pianomuse.measure.style import (
 from pianomuse.tokens.tokenizer import PianoTokenizer
 
 NAN = float("nan")
+BLIND = "blind"
 _STYLE: dict[str, Callable[[Passage, Passage], float]] = {
     "in_key": in_key_share,
     "entropy_difference": entropy_difference,
@@ -66,6 +68,10 @@ _STYLE: dict[str, Callable[[Passage, Passage], float]] = {
     "density_distance": density_distance,
     "polyphony_distance": polyphony_distance,
 }
+
+
+PAIRED = (("best_f1", "best_f1_less_copy", "copy"), ("join_roughness", "join_less_blind", BLIND))
+"""A measure, the name of its difference from another writer's at the same places, and the other writer."""
 
 
 @dataclass(frozen=True)
@@ -129,10 +135,13 @@ def compare(
     places = require_places(task, works)
     ideas: dict[str, list[list[Passage]]] = {}
     faults: dict[str, Counter[str]] = {}
-    for name, engine in writers.items():
+    asked = {name: (engine, task) for name, engine in writers.items()}
+    if task.is_fill and "model" in writers:
+        asked[BLIND] = (writers["model"], replace(task, is_blind=True))
+    for name, (engine, its_task) in asked.items():
         ideas[name], faults[name] = [], Counter()
         for place in places:
-            found = _write(engine, tokenizer, place, task, settings)
+            found = _write(engine, tokenizer, place, its_task, settings)
             ideas[name].append([idea.music for idea in found])
             faults[name].update(idea.fault for idea in found if idea.fault)
             if progress is not None:
@@ -142,7 +151,16 @@ def compare(
     truth = [_as_asked(place.truth, task) for place in places]
     ideas["truth"] = [[music] for music in truth]
     n_written = {name: sum(map(len, rows)) for name, rows in ideas.items()}
-    table = {name: _score(rows, places, truth, task, training) for name, rows in ideas.items()}
+    rows = {name: _score(found, places, truth, task, training) for name, found in ideas.items()}
+    numbers = [place.work.work_id for place in places]
+    table = {
+        name: {key: mean([row[key] for row in found], numbers) for key in found[0]} for name, found in rows.items()
+    }
+    for name in asked:
+        for measure, other, than in PAIRED:
+            if than in rows and than != name and measure in rows[name][0]:
+                pairs = zip(rows[name], rows[than], strict=True)
+                table[name][other] = mean([mine[measure] - its[measure] for mine, its in pairs], numbers)
     for name, counted in faults.items():
         share = 1 - counted.total() / max(n_written[name], 1)
         table[name]["valid"] = Estimate(share, NAN, NAN, len(places))
@@ -204,7 +222,8 @@ def _score(
     truth: Sequence[Passage],
     task: Task,
     training: MatchIndex | None,
-) -> dict[str, Estimate]:
+) -> list[dict[str, float]]:
+    """Return every measure at every place."""
     rows = []
     for place, true, mine in zip(places, truth, ideas, strict=True):
         whole = place.work.music
@@ -216,8 +235,7 @@ def _score(
         row["best_f1"], row["f1"] = oracle_and_mean_f1(true, mine)
         row["diversity"], row["different_ideas"] = diversity(mine), len(mine) * (1 - duplicate_share(mine))
         rows.append(row)
-    works = [place.work.work_id for place in places]
-    return {name: mean([row[name] for row in rows], works) for name in rows[0]}
+    return rows
 
 
 def _measure(
@@ -233,6 +251,7 @@ def _measure(
     if task.is_fill:
         behind = music.then(whole.bars(after, after + 1))
         joins.append(join_roughness(jumps_at(behind, place.n_bars), usual))
+        values["join_before"], values["join_behind"] = joins
     values["join_roughness"] = _mean_of(joins)
     likeness = self_similarity(context.then(music), (1, 2, 4, 8), from_bar=context.n_bars)
     values |= {f"likeness_{lag}_bars_back": value for lag, value in likeness.items()}

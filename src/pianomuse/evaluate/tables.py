@@ -26,7 +26,7 @@ from pianomuse.evaluate.report import Report, below
 from pianomuse.evaluate.validity_rate import ValidityRate
 from pianomuse.measure.distributions import mean_divergence, mean_overlap
 
-ORDER = ("truth", "model", "attention", "markov", "copy", "another piece")
+ORDER = ("truth", "model", "blind", "attention", "markov", "copy", "another piece")
 """Columns of a table of completions."""
 
 

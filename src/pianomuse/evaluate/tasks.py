@@ -53,6 +53,7 @@ class Task:
         view: what is written: all (``full``), one hand (``left``, ``right``) or the ``melody``.
         given: the hand that is given in the bars to write; empty for none.
         at_end: the last bars of the work, not those in its middle.
+        is_blind: nothing after the place is heard, though the task is a fill: what `complete` writes into a gap.
 
     """
 
@@ -62,6 +63,7 @@ class Task:
     view: str = "full"
     given: str = ""
     at_end: bool = False
+    is_blind: bool = False
 
     @property
     def is_fill(self) -> bool:
@@ -177,12 +179,12 @@ def write_ideas(
     piece, first = place.work.piece, place.first_bar
     if task.is_fill:
         piece, first = _window(piece, first - task.side_bars, first + place.n_bars + task.side_bars), task.side_bars
+    if task.is_fill and not task.is_blind:
         caret = span_caret(piece, first + 1, first + place.n_bars)
     else:
         caret = find_caret(piece, at_bar=first, bars=place.n_bars)
-    order = Order(
-        n_ideas=n_ideas, seed=seed, sampling=sampling or SamplingSettings(), is_fill=task.is_fill, has_feel=False
-    )
+    is_fill = task.is_fill and not task.is_blind
+    order = Order(n_ideas=n_ideas, seed=seed, sampling=sampling or SamplingSettings(), is_fill=is_fill, has_feel=False)
     composition = compose(engine, tokenizer, piece, caret, order)
     lines = place.work.music.bar_starts[place.first_bar : place.first_bar + place.n_bars + 1]
     return [
