@@ -36,15 +36,18 @@ def of_kind(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
         ("complete", {"bars": 2, "at_bar": 5, "insert": True}),
         ("fill", {"from_bar": 9, "to_bar": 10}),
         ("vary", {"from_bar": 2, "to_bar": 3, "keep": "rhythm"}),
+        ("harmonise", {"from_bar": 2, "to_bar": 3, "file": "right-hand"}),
     ],
 )
 def test_ideas_are_those_of_the_library(
     client: TestClient, opened: Open, muse: Muse, midi: Callable[[str], bytes], address: str, place: dict[str, Any]
 ) -> None:
+    name = str(place.get("file", "gap-of-four-bars"))
     wish = {"candidates": 2, "seed": 3, "adventure": "bold"}
-    events = lines(client, address, project=opened("gap-of-four-bars"), **place, **wish)
+    place = {field: value for field, value in place.items() if field != "file"}
+    events = lines(client, address, project=opened(name), **place, **wish)
     ask: Any = getattr(muse, address)
-    ideas = ask(midi("gap-of-four-bars"), **place, **wish)
+    ideas = ask(midi(name), **place, **wish)
     assert [events[0]["event"], events[-2]["event"], events[-1]["event"]] == ["start", "ranked", "done"]
     assert (events[0]["seed"], events[0]["start_tick"], events[0]["end_tick"]) == (
         3,
@@ -61,6 +64,52 @@ def test_ideas_are_those_of_the_library(
         decided = [note for note in of_kind(events, "note") if note["idea"] == event["idea"]]
         assert [(n["tick"], n["pitch"]) for n in decided] == [(n.tick, n.pitch) for n in idea.notes]
     assert events[-1]["warnings"] == list(ideas.warnings)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"same": "start", "beats": 3}, {"same": "rhythm"}, {"same": "harmony", "mood": "bolder"}, {"mood": "calmer"}],
+)
+def test_ideas_like_one_are_those_of_the_library(
+    client: TestClient, opened: Open, muse: Muse, midi: Callable[[str], bytes], how: dict[str, Any]
+) -> None:
+    place = {"from_bar": 9, "to_bar": 11}
+    ideas = muse.fill(midi("gap-of-four-bars"), **place, candidates=1, seed=2)
+    expected = muse.like(ideas, 1, **how, candidates=2, seed=4)
+    project = opened("gap-of-four-bars")
+    first = lines(client, "fill", project=project, **place, candidates=1, seed=2)
+    idea = of_kind(first, "finished")[0]
+    inside = range(first[0]["start_tick"], first[0]["end_tick"])
+    for what in ("notes", "pedals"):
+        rest = [event for event in project[what] if event["tick"] not in inside]
+        project[what] = sorted(rest + idea[what], key=lambda event: event["tick"])
+    where = {"start_tick": inside.start, "end_tick": inside.stop, "hears_after": True}
+    events = lines(client, "like", project=project, **where, **how, candidates=2, seed=4)
+    assert events[0]["start_tick"] == expected.caret.tick
+    assert events[0]["end_tick"] == inside.stop
+    told = [
+        [(note["tick"], note["pitch"]) for note in found["notes"]]
+        for number in events[-2]["ideas"]
+        for found in of_kind(events, "finished")
+        if found["idea"] == number
+    ]
+    assert told == [[(note.tick, note.pitch) for note in like.notes] for like in expected]
+
+
+def test_what_is_like_nothing_is_refused(client: TestClient, opened: Open) -> None:
+    project = opened("finished-phrase")
+    bar = 4 * project["ppq"]
+    place = {"project": project, "start_tick": 4 * bar, "end_tick": 5 * bar}
+    for wish, word in (
+        (place, "say what stays"),
+        (place | {"same": "rhythm", "limits": {"hand": "left"}}, "one hand"),
+        (place | {"same": "rhythm", "end_tick": 5 * bar - 1}, "bar line"),
+        (place | {"same": "rhythm", "end_tick": 2**29}, "ends long before"),
+        (place | {"same": "start", "beats": 99}, "choose 1 to"),
+    ):
+        answer = client.post("/api/v1/like", json=wish)
+        assert answer.status_code == 400, answer.text
+        assert word in answer.json()["error"]["message"]
 
 
 def test_an_accepted_idea_lands_in_the_file(client: TestClient, opened: Open) -> None:
@@ -152,9 +201,16 @@ def test_every_limit_of_the_library_can_be_asked_for(client: TestClient, opened:
 def test_a_choice_moves_the_taste(client: TestClient, opened: Open) -> None:
     ranked = lines(client, "complete", project=opened("waltz-pickup"), bars=1, candidates=3, seed=1)[-2]
     figures = list(ranked["figures"].values())
+    assert client.get("/api/v1/taste").json()["choices"] == 0
     for n_choices in (1, 2):
         answer = client.post("/api/v1/prefer", json={"chosen": figures[1], "among": figures})
-        assert answer.json() == {"choices": n_choices}
+        assert answer.json()["choices"] == n_choices
+    learnt = client.get("/api/v1/taste").json()
+    assert learnt == answer.json()
+    assert any(learnt["moved"].values())
+    assert client.delete("/api/v1/taste").status_code == 204
+    forgotten = client.get("/api/v1/taste").json()
+    assert (forgotten["choices"], forgotten["words"], set(forgotten["moved"].values())) == (0, [], {0.0})
 
 
 def test_a_fault_after_the_stream_began_is_its_last_line(

@@ -137,6 +137,23 @@ def span_caret(piece: Piece, from_bar: int, to_bar: int) -> Caret:
     return _replacing(piece.grid, piece.grid.start_of(from_bar - 1), from_bar - 1, to_bar - from_bar + 1)
 
 
+def ticks_caret(piece: Piece, start_tick: int, end_tick: int) -> Caret:
+    """Return the span from a tick to a bar line behind it.
+
+    Raises:
+        RequestError: the second tick is no bar line behind the first, or the span is too long.
+
+    """
+    grid = piece.grid
+    if end_tick > grid.start_of(grid.n_bars + MAX_BARS_PAST_END):
+        raise RequestError(f"end_tick {end_tick}: the piece ends long before")
+    first, end = grid.bar_at(start_tick), grid.bar_at(end_tick)
+    if start_tick >= end_tick or grid.start_of(end) != end_tick:
+        raise RequestError(f"ticks {start_tick} to {end_tick} are no idea's: it ends at a bar line behind its start")
+    _check_bars(max(end - first - (start_tick > grid.start_of(first)), 1))
+    return _over_bars(grid, start_tick, first, end - first)
+
+
 def rest_of(piece: Piece, caret: Caret, tick: int) -> Caret:
     """Return the caret at a tick that ends where another one does, over bars that are there by now."""
     first = piece.grid.bar_at(tick)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 from pianomuse.errors import RequestError
-from pianomuse.generate.caret import Caret, rest_of
+from pianomuse.generate.caret import Caret, onsets_and_ends, rest_of, ticks_caret
 from pianomuse.generate.ideas import Candidate, Ideas
 from pianomuse.generate.options import Options
 from pianomuse.generate.stream import Stream
@@ -17,38 +18,70 @@ from pianomuse.midi.splice import replace_span
 Same = Literal["start", "rhythm", "harmony"]
 Mood = Literal["calmer", "bolder"]
 SAME, MOODS = ("start", "rhythm", "harmony"), ("calmer", "bolder")
+ONE_HAND = "like: an idea of one hand has no likes yet; ask for that hand again"
+
+
+@dataclass(frozen=True)
+class Written:
+    """An idea that stands in a piece already: the notes that start between two ticks.
+
+    Args:
+        start_tick: where it starts.
+        end_tick: the bar line behind it.
+        is_fill: the bars behind are to be heard too.
+
+    """
+
+    start_tick: int
+    end_tick: int
+    is_fill: bool = False
 
 
 class Liked:
     """An idea in its place.
 
     Args:
+        piece: the one it is written for or, with `Written`, the one it stands in.
         ideas: where it comes from.
-        number: the idea's.
+        number: the idea's; `Written` is a single one.
+        first_downbeat_ticks: as `piece` was read with.
 
     Raises:
         RequestError: there is no such idea, or it is one hand that was added.
 
     """
 
-    def __init__(self, ideas: Ideas | Stream, number: int) -> None:
+    def __init__(
+        self, piece: Piece, ideas: Ideas | Stream | Written, number: int, first_downbeat_ticks: int | None
+    ) -> None:
         """Find the idea."""
+        self.first_downbeat_ticks = first_downbeat_ticks
+        if isinstance(ideas, Written):
+            self.caret, self.is_fill = ticks_caret(piece, ideas.start_tick, ideas.end_tick), ideas.is_fill
+            onset, _ = onsets_and_ends(piece)
+            self.n_notes = int(((onset >= ideas.start_tick) & (onset < ideas.end_tick)).sum())
+            self._piece = piece
+            return
+        candidate = self._among(ideas, number)
+        self.n_notes = len(candidate.notes)
+        self._piece = read_midi(candidate.with_completion, first_downbeat_ticks=self.first_downbeat_ticks)
+
+    def _among(self, ideas: Ideas | Stream, number: int) -> Candidate:
         if isinstance(ideas, Stream):
             scene = ideas.scene
-            candidate, self.caret = ideas.so_far(number), scene.caret
-            self.is_fill, first_downbeat = scene.order.is_fill, scene.order.first_downbeat_ticks
+            candidate, self.caret, self.is_fill = ideas.so_far(number), scene.caret, scene.order.is_fill
+            self.first_downbeat_ticks = scene.order.first_downbeat_ticks
             is_hand = bool(scene.order.adds_hand or scene.order.asked.hand)
         else:
             found = [idea for idea in ideas if idea.number == number]
             if not found:
                 raise RequestError(f"idea {number}: there are {', '.join(str(idea.number) for idea in ideas)}")
-            candidate, self.caret = found[0], ideas.caret
-            self.is_fill, first_downbeat = ideas.bars_after > 0, ideas.first_downbeat_ticks
+            candidate, self.caret, self.is_fill = found[0], ideas.caret, ideas.bars_after > 0
+            self.first_downbeat_ticks = ideas.first_downbeat_ticks
             is_hand = bool(ideas.added_hand or ideas.limits.get("hand"))
         if is_hand:
-            raise RequestError("like: an idea of one hand has no likes yet; ask for that hand again")
-        self.candidate: Candidate = candidate
-        self.first_downbeat_ticks = first_downbeat
+            raise RequestError(ONE_HAND)
+        return candidate
 
     def start(self, beats: int) -> tuple[Piece, Caret]:
         """Return the composer's piece with the first beats of the idea, and the caret behind them.
@@ -74,8 +107,7 @@ class Liked:
 
     def whole(self) -> tuple[Piece, Caret]:
         """Return the composer's piece with the idea in it, and the caret over it."""
-        piece = read_midi(self.candidate.with_completion, first_downbeat_ticks=self.first_downbeat_ticks)
-        return piece, rest_of(piece, self.caret, self.caret.tick)
+        return self._piece, rest_of(self._piece, self.caret, self.caret.tick)
 
     def in_mood(self, options: Options, mood: str, same: str) -> Options:
         """Return options that make ideas calmer or bolder than this one, as far as they say nothing else.
@@ -89,7 +121,7 @@ class Liked:
         if changed.get("adventure") is None:
             changed["adventure"] = "calm" if mood == "calmer" else "bold"
         n_bars = max(self.caret.n_bars - self.caret.finishes_bar, 1)
-        usual = len(self.candidate.notes) / n_bars
+        usual = self.n_notes / n_bars
         if changed.get("notes_per_bar") is None and same != "rhythm":
             changed["notes_per_bar"] = f"0-{max(int(usual), 1)}" if mood == "calmer" else f"{math.ceil(usual)}-"
         return changed

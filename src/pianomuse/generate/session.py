@@ -24,7 +24,7 @@ from pianomuse.generate.engine import Engine
 from pianomuse.generate.ghost import Ghost
 from pianomuse.generate.hand import bar_of_hand
 from pianomuse.generate.ideas import Ideas
-from pianomuse.generate.like import Liked, Mood, Same, check_words
+from pianomuse.generate.like import Liked, Mood, Same, Written, check_words
 from pianomuse.generate.options import Options, order_of
 from pianomuse.generate.original import kept_order
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, MAX_CONTEXT_TOKENS, Request
@@ -203,8 +203,8 @@ class Session:
 
     def like(
         self,
-        ideas: Ideas | Stream,
-        idea: int,
+        ideas: Ideas | Stream | Written,
+        idea: int = 1,
         *,
         same: Same | None = None,
         mood: Mood | None = None,
@@ -212,9 +212,9 @@ class Session:
         whole_piece: bool = False,
         **options: Unpack[Options],
     ) -> Stream:
-        """Write more like one idea of this session; see `Muse.like` and `stream`."""
+        """Write more like one idea of this session, or one that stands in its piece; see `Muse.like` and `stream`."""
         kept, wanted = check_words(same, mood)
-        liked = Liked(ideas, idea)
+        liked = Liked(self.piece, ideas, idea, self._first_downbeat_ticks)
         piece, caret = liked.start(beats) if kept == "start" else liked.whole()
         other = Session(
             self.engine, self.tokenizer, piece,

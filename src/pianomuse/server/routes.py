@@ -15,9 +15,6 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from pianomuse.errors import RequestError
-from pianomuse.generate.ideas import Figures
-from pianomuse.generate.ranking import features
-from pianomuse.generate.taste import load_taste
 from pianomuse.midi.read import Piece
 from pianomuse.notation.musicxml import musicxml
 from pianomuse.render.piano import SAMPLE_RATE, score_sound
@@ -28,7 +25,7 @@ from pianomuse.server.examples import example, examples
 from pianomuse.server.faults import Refusal
 from pianomuse.server.project import project_of
 from pianomuse.server.project_file import NO_NOTES, file_of
-from pianomuse.server.schema import Choice, IdeaFigures, Project
+from pianomuse.server.schema import Project
 from pianomuse.server.state import Held
 from pianomuse.server.watch import changes
 
@@ -76,12 +73,6 @@ class Imported(BaseModel):
 
     project: Project
     warnings: list[str] = Field(description="what was left out or assumed, as sentences")
-
-
-class Choices(BaseModel):
-    """How much was learnt so far."""
-
-    choices: int
 
 
 def _binary(kind: str) -> dict[int | str, dict[str, Any]]:
@@ -195,17 +186,6 @@ async def put_session(request: Request, state: Held) -> None:
     await run_in_threadpool(keep)
 
 
-@router.post("/prefer")
-def prefer(choice: Choice, state: Held) -> Choices:
-    """Remember on this machine which idea was taken; later ideas are put in order by that."""
-    chosen = _features(choice.chosen)
-    others = [_features(idea) for idea in choice.among if idea != choice.chosen]
-    with state.slot:
-        taste = load_taste().after(chosen, others)
-        taste.save()
-    return Choices(choices=taste.n_choices)
-
-
 @router.get("/watch", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
 async def watch(state: Held) -> StreamingResponse:
     """Tell by server-sent events `changed` when the watched file was written."""
@@ -233,12 +213,6 @@ def _piece(project: Project) -> Piece:
     if not project.notes:
         raise RequestError(NO_NOTES)
     return file_of(project).read()
-
-
-def _features(idea: IdeaFigures) -> dict[str, float]:
-    values = idea.model_dump()
-    ending = values.pop("ending")
-    return features(Figures(**values), ending)
 
 
 def _watched(state: Held) -> Path:

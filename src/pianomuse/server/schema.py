@@ -147,6 +147,24 @@ class VaryWish(FillWish):
     )
 
 
+class HarmoniseWish(Wish):
+    """Write the hand that is missing; the notes that stand there stay."""
+
+    from_bar: int | None = Field(default=None, ge=1, le=20_000, description="first bar; null: the first")
+    to_bar: int | None = Field(default=None, ge=1, le=20_000, description="last bar; null: where the music stops")
+
+
+class LikeWish(Wish):
+    """Write more like an idea that stands in the project."""
+
+    start_tick: Tick = Field(description="where the idea starts")
+    end_tick: Tick = Field(description="the bar line behind it; what starts in between is the idea")
+    same: Literal["start", "rhythm", "harmony"] | None = Field(default=None, description="what stays of it")
+    mood: Literal["calmer", "bolder"] | None = None
+    beats: int = Field(default=2, ge=1, le=512, description="of its start")
+    hears_after: bool = Field(default=False, description="hear the bars behind it too, as `fill` does")
+
+
 class IdeaFigures(Strict):
     """What an idea's place among the others rests on."""
 

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from fastapi.concurrency import run_in_threadpool
 
+from pianomuse.errors import RequestError
+from pianomuse.generate.like import ONE_HAND, Written
 from pianomuse.generate.session import Session
 from pianomuse.generate.stream import Stream
 from pianomuse.server.faults import Refusal
 from pianomuse.server.jobs import Job
 from pianomuse.server.project_file import file_of
-from pianomuse.server.schema import CompleteWish, FillWish, VaryWish, Wish
+from pianomuse.server.schema import CompleteWish, FillWish, HarmoniseWish, LikeWish, VaryWish, Wish
 from pianomuse.server.state import Held, State
 from pianomuse.server.wire import WireEvent
 
@@ -51,6 +53,29 @@ async def varying(wish: VaryWish, state: Held) -> AsyncIterator[Job]:
         yield job
 
 
+async def harmonising(wish: HarmoniseWish, state: Held) -> AsyncIterator[Job]:
+    """Write ideas as long as the response lasts."""
+
+    def ask(session: Session) -> Stream:
+        return session.harmonise(wish.from_bar, wish.to_bar, **_options(wish))
+
+    async with _job(state, wish, ask) as job:
+        yield job
+
+
+async def liking(wish: LikeWish, state: Held) -> AsyncIterator[Job]:
+    """Write ideas as long as the response lasts."""
+    if wish.limits is not None and wish.limits.hand is not None:
+        raise RequestError(ONE_HAND)
+    idea = Written(wish.start_tick, wish.end_tick, wish.hears_after)
+
+    def ask(session: Session) -> Stream:
+        return session.like(idea, same=wish.same, mood=wish.mood, beats=wish.beats, **_options(wish))
+
+    async with _job(state, wish, ask) as job:
+        yield job
+
+
 @router.post("/complete")
 async def complete(job: Annotated[Job, Depends(completing)]) -> AsyncIterable[WireEvent]:
     """Go on after a bar. Closing the connection cancels within one token."""
@@ -68,6 +93,20 @@ async def fill(job: Annotated[Job, Depends(filling)]) -> AsyncIterable[WireEvent
 @router.post("/vary")
 async def vary(job: Annotated[Job, Depends(varying)]) -> AsyncIterable[WireEvent]:
     """Write bars anew and keep their rhythm or their harmony. Closing the connection cancels within one token."""
+    async for event in job.events():
+        yield event
+
+
+@router.post("/harmonise")
+async def harmonise(job: Annotated[Job, Depends(harmonising)]) -> AsyncIterable[WireEvent]:
+    """Write the hand that is missing. Closing the connection cancels within one token."""
+    async for event in job.events():
+        yield event
+
+
+@router.post("/like")
+async def like(job: Annotated[Job, Depends(liking)]) -> AsyncIterable[WireEvent]:
+    """Write more like an idea that stands in the project. Closing the connection cancels within one token."""
     async for event in job.events():
         yield event
 
