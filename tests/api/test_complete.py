@@ -12,6 +12,7 @@ from typing import Any
 import mido
 import numpy as np
 import pytest
+from symusic import Note, Score, Track
 
 from pianomuse.api import Muse
 from pianomuse.generate.ideas import Ideas
@@ -506,3 +507,37 @@ def test_ideas_can_be_saved(muse: Muse, events: Any, real: Real, tmp_path: Path)
     assert len(events(alone.read_bytes()).notes) == len(idea.notes)
     assert sum(len(track.notes) for track in idea.score.tracks) == len(idea.notes)
     assert idea.log_prob_per_note < 0
+
+
+def test_tunes_without_their_accompaniment_come_back_with_one_voice(muse: Muse, corpus: Path) -> None:
+    paths = sorted(corpus.rglob("*.mid"))
+    for path in paths:
+        piece = read_midi(path)
+        ideas = muse.complete(tune_of(piece.score), at_bar=max(piece.grid.n_bars // 2, 1), candidates=2, bars=2, seed=1)
+        for idea in ideas:
+            ends = [note.tick + note.duration_ticks for note in idea.notes]
+            assert all(end <= after.tick for end, after in zip(ends, idea.notes[1:], strict=False)), path
+    assert len(paths) == 17
+
+
+def tune_of(score: Score) -> bytes:
+    """Return the highest note of every sixteenth alone, until the next one, on one track."""
+    sixteenth = score.ticks_per_quarter // 4
+    struck: dict[int, Note] = {}
+    for note in (note for track in score.tracks for note in track.notes):
+        place = note.time // sixteenth * sixteenth
+        if place not in struck or note.pitch > struck[place].pitch:
+            struck[place] = note
+    onsets = sorted(struck)
+    tune = Track(program=0)
+    for onset, after in zip(onsets, [*onsets[1:], score.end()], strict=True):
+        note = struck[onset]
+        tune.notes.append(Note(onset, min(note.duration, after - onset), note.pitch, note.velocity))
+    alone = Score(score.ticks_per_quarter)
+    alone.tempos, alone.time_signatures, alone.key_signatures = (
+        score.tempos,
+        score.time_signatures,
+        score.key_signatures,
+    )
+    alone.tracks.append(tune)
+    return bytes(alone.dumps_midi())
