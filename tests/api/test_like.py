@@ -60,6 +60,7 @@ def test_calmer_has_no_more_notes_and_bolder_no_fewer(muse: Muse, real: Callable
     ideas = muse.complete(real("finished-phrase"), bars=2, candidates=1, seed=2)
     usual = len(ideas[0].notes) / 2
     calm, bold = (muse.like(ideas, 1, mood=mood, candidates=2, seed=1) for mood in ("calmer", "bolder"))
+    assert not any("Replaced" in warning for warning in (*calm.warnings, *bold.warnings))
     lines = ideas.caret.bar_lines
     for first, last in pairwise(lines):
         for like in calm:

@@ -30,10 +30,11 @@ def server_url(browser, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture
 def studio(browser, server_url: str) -> Iterator[Studio]:
-    """The page of a server that has kept nothing."""
+    """The page of a server that has kept and learnt nothing."""
     request = urllib.request.Request(
         f"{server_url}api/v1/session", data=b"{}", method="PUT", headers={"Content-Type": "application/json"}
     )
     urllib.request.urlopen(request).close()
+    urllib.request.urlopen(urllib.request.Request(f"{server_url}api/v1/taste", method="DELETE")).close()
     with opened(browser, server_url) as studio:
         yield studio

@@ -37,6 +37,7 @@ class Order:
         sampling: how boldly tokens are drawn.
         is_fill: hear the bars behind the new ones too.
         adds_hand: the notes there stay, and this hand is added, ``left``, ``right`` or `under.MISSING`; empty: none.
+        is_like: the notes there are another idea's, not the composer's.
         keep_ritardando: go on in the tempo a ritardando ends in.
         tracks: numbers or names of the tracks that receive new notes; empty chooses.
         has_feel: give new notes the lateness and legato of the context.
@@ -52,6 +53,7 @@ class Order:
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     is_fill: bool = False
     adds_hand: str = ""
+    is_like: bool = False
     keep_ritardando: bool = False
     tracks: tuple[str, ...] = ()
     has_feel: bool = True

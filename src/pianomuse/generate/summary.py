@@ -115,6 +115,8 @@ def bar_span(first: int, last: int) -> str:
 
 
 def _about_the_place(piece: Piece, caret: Caret, order: Order) -> list[str]:
+    if order.is_like:
+        return []
     onset, _ = onsets_and_ends(piece)
     n_replaced = int(((onset >= caret.tick) & (onset < caret.end_tick)).sum())
     n_after = int((onset >= caret.old_end_tick).sum())

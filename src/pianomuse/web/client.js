@@ -76,14 +76,25 @@ export async function saveSession(session) {
   await request("/session", json(session, "PUT"));
 }
 
-/** @param {unknown} choice */
+/** @typedef {{choices: number, moved: Record<string, number>}} Learnt */
+
+/** @param {unknown} choice @returns {Promise<Learnt>} */
 export async function prefer(choice) {
-  await request("/prefer", json(choice));
+  return (await request("/prefer", json(choice))).json();
+}
+
+/** What choices taught the order of ideas. @returns {Promise<Learnt>} */
+export async function taste() {
+  return (await request("/taste")).json();
+}
+
+export async function forgetTaste() {
+  await request("/taste", { method: "DELETE" });
 }
 
 /**
  * Ask for ideas; every line of the answer is an event.
- * @param {"complete" | "fill"} what @param {object} body @param {AbortSignal} signal aborting ends the work on the server
+ * @param {import("./ideas/order.js").Verb} what @param {object} body @param {AbortSignal} signal aborting ends the work on the server
  * @returns {AsyncGenerator<StreamEvent>}
  */
 export async function* ideas(what, body, signal) {

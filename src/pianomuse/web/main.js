@@ -9,6 +9,8 @@ import { readFields, setUpFields } from "./page/fields.js";
 import { Files } from "./page/files.js";
 import { setUpIdeaList } from "./page/idea_list.js";
 import { listenToKeys } from "./page/keys.js";
+import { setUpChordEntry } from "./page/chord_entry.js";
+import { setUpTaste } from "./page/taste.js";
 import { inWords } from "./page/reasons.js";
 import { fail, hideProblem, say, showProblem } from "./page/status.js";
 import { fillSnap, setUpTopBar } from "./page/top_bar.js";
@@ -44,6 +46,7 @@ const page = {
     exportMenu.querySelector("button")?.focus();
   },
   help: showKeys,
+  chord: () => chordEntry.open(studio.time.barAt(studio.caret).number),
   save: () => void files.save(),
   loop: () => {
     listening.setLoops(!listening.player.loops);
@@ -79,10 +82,13 @@ function showTheme() {
 function showAsk() {
   const { range, time, ghosts } = studio;
   const bars = range ? { from: time.barAt(range.from).number, to: time.barAt(range.to - 1).number } : null;
-  const key = muse.isAsking ? "cancel" : ghosts && !ghosts.taken.size ? "suggestMore" : bars ? "fillBars" : "suggest";
+  const { verb } = readFields();
+  const overBars = verb === "harmonise" ? "harmoniseBars" : verb ? "varyBars" : "fillBars";
+  const key = muse.isAsking ? "cancel" : ghosts && !ghosts.taken.size ? "suggestMore" : bars ? overBars : "suggest";
   byId("ask-text").textContent = text(key, bars ?? {});
   byId("ask-key").textContent = muse.isAsking ? "Esc" : "Enter";
   byId("ask").classList.toggle("is-busy", muse.isAsking);
+  byId("verb-part").hidden = !range;
   byId("over-part").hidden = Boolean(range) || !standsInTheWay(studio, readFields());
   byId("chip").hidden = !ghosts?.ideas.length;
   if (ghosts?.ideas.length) {
@@ -118,8 +124,11 @@ function showWords() {
   roll.touch();
   showAsk();
   showLists();
+  showTaste();
 }
 
+const showTaste = setUpTaste(muse, say);
+const chordEntry = setUpChordEntry(studio, roll, toRoll);
 const showLists = setUpIdeaList(studio, muse, () => roll.colours, { say, reveal: (from, to) => roll.reveal(from, to) });
 setUpFields(showAsk);
 setUpTopBar(studio, listening, piano, toRoll);
@@ -204,6 +213,6 @@ showTheme();
 say("ready");
 const last = await files.lastWork();
 if (last) {
-  files.show(last.project, last.heard, last.caret);
+  files.show(last.project, last.heard, last.caret, last.chords);
   toRoll();
 } else welcome();

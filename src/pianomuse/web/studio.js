@@ -2,7 +2,7 @@
 /**
  * The state of the page: the project, what is selected, the caret, the ideas. One object; who shows it listens.
  *
- * Events: `project`, `selection`, `caret`, `range`, `ghosts`, `tool`, `heard`, `opened`.
+ * Events: `project`, `selection`, `caret`, `range`, `ghosts`, `tool`, `heard`, `chords`, `opened`.
  */
 
 import { History } from "./music/history.js";
@@ -40,6 +40,8 @@ export class Studio extends EventTarget {
     this.preview = null;
     /** @type {Heard[]} */
     this.heard = [];
+    /** @type {ReadonlyMap<number, string>} chords wanted over the ruler, by number of the bar */
+    this.chords = new Map();
     this.tool = /** @type {"select" | "draw"} */ ("select");
     this.snap = 1 / 16;
     /** @type {{project: Project, ghosts: Ghosts, shown: Project} | null} */
@@ -61,17 +63,18 @@ export class Studio extends EventTarget {
     return this._room.shown;
   }
 
-  /** Open other music. @param {Project} project @param {Heard[]} [heard] @param {number} [caret] */
-  open(project, heard = [], caret) {
+  /** Open other music. @param {Project} project @param {Heard[]} [heard] @param {number} [caret] @param {ReadonlyMap<number, string>} [chords] */
+  open(project, heard = [], caret, chords = new Map()) {
     this.history.clear();
     this.ghosts = null;
     this.range = null;
     this.preview = null;
     this.selection = new Set();
     this.heard = heard;
+    this.chords = chords;
     this._take(project);
     this.caret = caret ?? this.time.beatFrom(lastTick(project));
-    this._tell("opened", "project", "selection", "caret", "range", "ghosts", "heard");
+    this._tell("opened", "project", "selection", "caret", "range", "ghosts", "heard", "chords");
   }
 
   /**
@@ -145,6 +148,15 @@ export class Studio extends EventTarget {
   setSnap(snap) {
     this.snap = snap;
     this._tell("tool");
+  }
+
+  /** Wish for a chord, or for none. @param {number} bar @param {string} chord */
+  setChord(bar, chord) {
+    const chords = new Map(this.chords);
+    if (chord) chords.set(bar, chord);
+    else chords.delete(bar);
+    this.chords = chords;
+    this._tell("chords");
   }
 
   /** @param {Heard[]} heard */

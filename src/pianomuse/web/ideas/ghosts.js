@@ -28,6 +28,7 @@ import { cleared, pushed, sorted } from "../music/project.js";
  * @property {string} range
  * @property {string} ending
  * @property {unknown} figures
+ * @property {import("./growing.js").Likeness | null} [like] the one it was asked to be like
  */
 
 /**

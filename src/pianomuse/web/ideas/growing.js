@@ -7,9 +7,12 @@ import { sorted } from "../music/project.js";
 /** @typedef {import("./ghosts.js").Idea} Idea */
 /** @typedef {import("./ghosts.js").GhostNote} GhostNote */
 /** @typedef {import("../music/types.js").Note} Note */
+/** @typedef {import("../music/types.js").Pedal} Pedal */
+/** @typedef {{of: number, how: string}} Likeness which idea it is like, and in what */
+/** @typedef {{id: string, seed: number, begun: {notes: readonly GhostNote[], pedals: readonly Pedal[]}, like: Likeness | null}} Request `begun`: what its ideas begin with */
 /** @typedef {Record<string, any> & {event: string}} StreamEvent a line of the stream, see docs of the HTTP interface */
 
-/** @param {Ghosts} ghosts @param {{id: string, seed: number}} request @param {StreamEvent} event @returns {Ghosts} */
+/** @param {Ghosts} ghosts @param {Request} request @param {StreamEvent} event @returns {Ghosts} */
 export function grown(ghosts, request, event) {
   switch (event.event) {
     case "note":
@@ -19,7 +22,7 @@ export function grown(ghosts, request, event) {
         pedals: [...idea.pedals, { tick: event.tick, down: event.down }],
       }));
     case "finished":
-      return changed(ghosts, request, event.idea, (idea) => finished(idea, event));
+      return changed(ghosts, request, event.idea, (idea) => finished(idea, event, request));
     case "dropped":
       return without(ghosts, keyOf(request, event.idea));
     case "ranked":
@@ -34,7 +37,7 @@ function keyOf(request, number) {
   return `${request.id}/${number}`;
 }
 
-/** @param {Ghosts} ghosts @param {{id: string, seed: number}} request @param {number} number @param {(idea: Idea) => Partial<Idea>} change @returns {Ghosts} */
+/** @param {Ghosts} ghosts @param {Request} request @param {number} number @param {(idea: Idea) => Partial<Idea>} change @returns {Ghosts} */
 function changed(ghosts, request, number, change) {
   const key = keyOf(request, number);
   const known = ghosts.ideas.find((idea) => idea.key === key);
@@ -53,11 +56,11 @@ function hasBeenShown(ghosts) {
   return (ghosts.ideas[ghosts.chosen]?.notes.length ?? 0) > 0;
 }
 
-/** @param {string} key @param {{id: string, seed: number}} request @param {number} number @returns {Idea} */
+/** @param {string} key @param {Request} request @param {number} number @returns {Idea} */
 function newIdea(key, request, number) {
-  const words = { reason: "", range: "", ending: "", figures: null };
-  const state = { isFinished: false, isBest: false, notes: [], pedals: [] };
-  return { key, request: request.id, number, seed: request.seed, ...state, ...words };
+  const words = { reason: "", range: "", ending: "", figures: null, like: request.like };
+  const idea = { key, request: request.id, number, seed: request.seed, isFinished: false, isBest: false, ...words };
+  return { ...idea, notes: named(key, request.begun.notes), pedals: request.begun.pedals };
 }
 
 /** @param {Idea} idea @param {StreamEvent} event @returns {GhostNote} */
@@ -67,20 +70,24 @@ function noteOf(idea, event) {
   return { tick, duration, pitch, velocity, track: 0, hand: event.hand ?? "", id: `${idea.key}/${pitch}.${nth}` };
 }
 
-/** The notes as the composer gets them: the nth of each pitch is the nth that was told. @param {Idea} idea @param {StreamEvent} event @returns {Partial<Idea>} */
-function finished(idea, event) {
-  /** @type {Map<string, GhostNote>} */
-  const told = new Map(idea.notes.map((note) => [note.id, note]));
+/** The notes as the composer gets them: the nth of each pitch is the nth that was told. @param {Idea} idea @param {StreamEvent} event @param {Request} request @returns {Partial<Idea>} */
+function finished(idea, event, { begun }) {
+  const told = new Map(idea.notes.map((note) => [note.id, note.hand]));
+  const all = named(idea.key, sorted([...begun.notes, ...event.notes]));
+  const notes = all.map((note) => ({ ...note, hand: note.hand || told.get(note.id) || "" }));
+  const { reason = "", range = "", ending = "", figures = null } = event;
+  return { notes, pedals: [...begun.pedals, ...event.pedals], isFinished: true, reason, range, ending, figures };
+}
+
+/** Notes in order, each with a name in its idea. @param {string} key @param {readonly (Note & {hand?: string})[]} notes @returns {GhostNote[]} */
+function named(key, notes) {
   /** @type {Map<number, number>} */
   const counts = new Map();
-  const notes = sorted(event.notes).map((/** @type {Note & {hand?: string}} */ note) => {
+  return notes.map((note) => {
     const nth = counts.get(note.pitch) ?? 0;
     counts.set(note.pitch, nth + 1);
-    const id = `${idea.key}/${note.pitch}.${nth}`;
-    return { ...note, id, hand: note.hand ?? told.get(id)?.hand ?? "" };
+    return { ...note, hand: note.hand ?? "", id: `${key}/${note.pitch}.${nth}` };
   });
-  const { reason = "", range = "", ending = "", figures = null } = event;
-  return { notes, pedals: event.pedals, isFinished: true, reason, range, ending, figures };
 }
 
 /** @param {Ghosts} ghosts @param {string} key @returns {Ghosts} */

@@ -5,7 +5,6 @@ import { noGhosts } from "./ghosts.js";
 
 /** @typedef {import("./ghosts.js").Ghosts} Ghosts */
 /** @typedef {import("./ghosts.js").Idea} Idea */
-/** @typedef {import("./order.js").Place} Place */
 
 /**
  * @typedef {object} Heard
@@ -14,6 +13,8 @@ import { noGhosts } from "./ghosts.js";
  * @property {number} start
  * @property {number} end
  * @property {boolean} isInsert
+ * @property {readonly {tick: number, pitch: number}[]} [stays] notes of the other hand, if only one was written
+ * @property {string} [what] which verb wrote it
  * @property {Record<string, unknown>} settings what was asked for
  * @property {boolean} isStarred
  */
@@ -27,12 +28,15 @@ export function kept(heard, entry) {
   return [entry, ...others].filter(({ isStarred }) => isStarred || ++n <= MOST);
 }
 
-/** @param {Heard[]} heard @param {string} key @returns {Heard[]} */
-export function starred(heard, key) {
-  return heard.map((entry) => (entry.idea.key === key ? { ...entry, isStarred: !entry.isStarred } : entry));
+/** Ideas as they are known last: in order, and with the reason that goes with it. @param {Heard[]} heard @param {Map<string, Idea>} known @returns {Heard[]} */
+export function updated(heard, known) {
+  return heard.map((entry) => {
+    const idea = known.get(entry.idea.key);
+    return idea?.isFinished && idea !== entry.idea ? { ...entry, idea } : entry;
+  });
 }
 
 /** The idea as a ghost again. @param {Heard} entry @returns {Ghosts} */
-export function broughtBack({ idea, start, end, isInsert }) {
-  return { ...noGhosts(start, end, isInsert), ideas: [idea] };
+export function broughtBack({ idea, start, end, isInsert, stays }) {
+  return { ...noGhosts(start, end, isInsert, stays), ideas: [idea] };
 }

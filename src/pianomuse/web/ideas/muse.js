@@ -4,7 +4,8 @@
 import * as client from "../client.js";
 import { accepted, choose, chosenIdea, noGhosts, openNotes, toggled } from "./ghosts.js";
 import { grown } from "./growing.js";
-import { kept } from "./heard.js";
+import { kept, updated } from "./heard.js";
+import { likeOrder } from "./likes.js";
 import { orderOf } from "./order.js";
 
 /** @typedef {import("../studio.js").Studio} Studio */
@@ -13,9 +14,14 @@ import { orderOf } from "./order.js";
 /** @typedef {import("./growing.js").StreamEvent} StreamEvent */
 /** @typedef {import("./order.js").Settings} Settings */
 /** @typedef {import("./order.js").Order} Order */
+/** @typedef {import("./growing.js").Request} Request */
+/** @typedef {{firstBar: number, start: number, end: number, isInsert: boolean, stays: {tick: number, pitch: number}[]}} Place */
 /** @typedef {{say: (key: string, values?: Record<string, unknown>) => void, fail: (error: unknown) => void, inWords: (reason: string) => string}} Voice */
 
-/** Events: `asking` when a request begins or ends, `waits` while the first note has not come. */
+/**
+ * Events: `asking` when a request begins or ends, `placed` where the ideas stand, `warned`, and `learnt` when a choice moved
+ * the order of later ideas.
+ */
 export class Muse extends EventTarget {
   /** @param {Studio} studio @param {() => Settings} settings @param {Voice} voice */
   constructor(studio, settings, voice) {
@@ -33,6 +39,8 @@ export class Muse extends EventTarget {
     this._waiting = null;
     this._hasBegun = false; // ghosts of the request that runs have been in the roll
     this.warnings = /** @type {string[]} */ ([]);
+    /** @type {Set<string>} keys of ideas that were told to be liked */
+    this._preferred = new Set();
     studio.addEventListener("ghosts", () => this._watch());
     for (const name of ["project", "caret"]) studio.addEventListener(name, () => this._outrun());
   }
@@ -49,11 +57,23 @@ export class Muse extends EventTarget {
     if (more && more.taken.size) studio.setGhosts(null);
     const adds = Boolean(more && !more.taken.size && this.order);
     if (adds) order.body = { ...order.body, seed: null, candidates: this.settings().candidates };
+    this.order = order;
+    await this._run(order, adds);
+  }
+
+  /** Ask for more like an idea: with its start, rhythm or harmony, calmer or bolder. @param {number} index @param {import("./likes.js").Like} how */
+  async like(index, how) {
+    const { ghosts } = this.studio;
+    if (!ghosts?.ideas[index]?.isFinished || ghosts.stays.size) return;
+    await this._run(likeOrder(this.studio, ghosts, index, how, this.settings()), !ghosts.taken.size);
+  }
+
+  /** @param {Order} order @param {boolean} adds to the ideas that are shown */
+  async _run(order, adds) {
     this.cancel();
     const asking = new AbortController();
     this._asking = asking;
     this._hasBegun = adds;
-    this.order = order;
     this.dispatchEvent(new Event("asking"));
     this.voice.say("thinking");
     try {
@@ -166,28 +186,44 @@ export class Muse extends EventTarget {
     if (isFirst) this._prefer(idea, ghosts.ideas);
   }
 
+  /** An idea that is kept is one that was liked. @param {string} key */
+  star(key) {
+    const { heard } = this.studio;
+    const entry = heard.find(({ idea }) => idea.key === key);
+    if (!entry) return;
+    this.studio.setHeard(heard.map((other) => (other === entry ? { ...entry, isStarred: !entry.isStarred } : other)));
+    const beside = heard.filter((other) => other.idea.request === entry.idea.request).map(({ idea }) => idea);
+    if (!entry.isStarred) this._prefer(entry.idea, beside);
+  }
+
   /** Tell the server what was liked; ideas are put in order by that. @param {Idea} chosen @param {readonly Idea[]} among */
   _prefer(chosen, among) {
     const figures = (/** @type {Idea} */ { figures, ending }) => ({ .../** @type {object} */ (figures), ending });
-    const others = among.filter((idea) => idea !== chosen && idea.figures).map(figures);
-    if (!chosen.figures || !others.length) return;
-    client.prefer({ chosen: figures(chosen), among: others }).catch(() => {}); // the music does not depend on it
+    const others = among.filter((idea) => idea.key !== chosen.key && idea.figures).map(figures);
+    if (!chosen.figures || !others.length || this._preferred.has(chosen.key)) return;
+    this._preferred.add(chosen.key);
+    client.prefer({ chosen: figures(chosen), among: others }).then(
+      (learnt) => this.dispatchEvent(new CustomEvent("learnt", { detail: learnt })),
+      () => this._preferred.delete(chosen.key), // the music does not depend on it
+    );
   }
 
   /** @param {Order} order @param {AbortController} asking @param {boolean} adds */
   async _follow(order, asking, adds) {
-    const body = { project: client.plain(this.studio.project), ...order.body };
-    let request = { id: "", seed: 0 };
-    let place = { firstBar: 0, start: 0, end: 0, isInsert: Boolean(order.body.insert) };
+    const body = { project: client.plain(order.project ?? this.studio.project), ...order.body };
+    /** @type {Request} */
+    let request = { id: "", seed: 0, begun: { notes: [], pedals: [] }, like: order.like ?? null };
+    /** @type {Place} */
+    let place = { firstBar: 0, start: 0, end: 0, isInsert: Boolean(order.body.insert), stays: [] };
     for await (const event of client.ideas(order.what, body, asking.signal)) {
       if (asking.signal.aborted) return;
       if (event.event === "error") throw new client.Failure("refused", event.message);
       if (event.event === "start") {
-        request = { id: event.id, seed: event.seed };
-        place = { ...place, firstBar: event.first_bar, start: event.start_tick, end: event.end_tick };
+        request = { ...request, id: event.id, seed: event.seed, begun: begunBefore(order, event.start_tick) };
+        place = placeOf(order, event, adds ? this.studio.ghosts : null);
         this._hasBegun = true;
         if (!adds || !this.studio.ghosts) {
-          this.studio.setGhosts(noGhosts(place.start, place.end, place.isInsert, event.stays));
+          this.studio.setGhosts(noGhosts(place.start, place.end, place.isInsert, place.stays));
         }
         this.dispatchEvent(new CustomEvent("placed", { detail: place }));
       } else if (event.event === "done") {
@@ -198,17 +234,18 @@ export class Muse extends EventTarget {
     }
   }
 
-  /** @param {{id: string, seed: number}} request @param {StreamEvent} event @param {{firstBar: number, start: number, end: number, isInsert: boolean}} place @param {Order} order */
+  /** @param {Request} request @param {StreamEvent} event @param {Place} place @param {Order} order */
   _grow(request, event, place, order) {
     const { studio } = this;
     if (!studio.ghosts) return;
     const before = studio.ghosts.ideas;
     studio.setGhosts(grown(studio.ghosts, request, event));
     for (const idea of studio.ghosts?.ideas ?? []) this._known.set(idea.key, idea);
+    if (event.event === "ranked") studio.setHeard(updated(studio.heard, this._known));
     if (event.event === "finished") {
       const idea = studio.ghosts?.ideas.find((other) => other.request === request.id && other.number === event.idea);
-      const entry = { firstBar: place.firstBar, start: place.start, end: place.end, isInsert: place.isInsert };
-      if (idea) studio.setHeard(kept(studio.heard, { idea, ...entry, settings: order.body, isStarred: false }));
+      const entry = { ...place, what: order.hears ?? order.what, settings: order.body, isStarred: false };
+      if (idea) studio.setHeard(kept(studio.heard, { idea, ...entry }));
       const waiting = this._waiting;
       if (waiting && chosenIdea(studio.ghosts)?.isFinished) {
         this._waiting = null;
@@ -238,4 +275,19 @@ export class Muse extends EventTarget {
   _outrun() {
     if (this._asking && !this._hasBegun && !this.studio.preview) this.cancel();
   }
+}
+
+/** What new ideas begin with: the kept start of another one. @param {Order} order @param {number} tick */
+function begunBefore(order, tick) {
+  const isBefore = (/** @type {{tick: number}} */ event) => event.tick < tick;
+  const { notes = [], pedals = [] } = order.begun ?? {};
+  return { notes: notes.filter(isBefore), pedals: pedals.filter(isBefore) };
+}
+
+/** Where the ideas of a request stand; beside others they begin where those do. @param {Order} order @param {StreamEvent} event @param {Ghosts | null} beside @returns {Place} */
+function placeOf(order, event, beside) {
+  const isInsert = beside?.isInsert ?? Boolean(order.body.insert);
+  const start = order.begun ? order.from : event.start_tick;
+  const firstBar = order.begun?.firstBar ?? event.first_bar;
+  return { firstBar, start, end: event.end_tick, isInsert, stays: event.stays ?? [] };
 }

@@ -11,27 +11,62 @@ import { lastTick } from "../music/project.js";
  * @property {string} key @property {string} chords @property {string} range @property {string} hand
  * @property {string} notesPerBar @property {string} voices @property {string} seed
  * @property {string} temperature @property {string} topP @property {boolean} isInsert
+ * @property {string} scale @property {boolean} hasPassing @property {boolean} isStrict @property {string} ending
+ * @property {string} to @property {"" | "rhythm" | "contour" | "pitches" | "harmony" | "harmonise"} verb what becomes of chosen bars
  */
 
-/** @typedef {{what: "complete" | "fill", from: number, body: Record<string, unknown>}} Order `from`: tick the ideas begin at, as far as it is known */
-/** @typedef {{start: number, end: number}} Place */
+/** @typedef {import("../music/types.js").Project} Project */
+/** @typedef {"complete" | "fill" | "vary" | "harmonise" | "like"} Verb */
+/**
+ * @typedef {object} Order
+ * @property {Verb} what
+ * @property {number} from tick the ideas begin at, as far as it is known
+ * @property {Record<string, unknown>} body
+ * @property {Project} [project] the music that is sent, if it is not the one that stands in the roll
+ * @property {{firstBar: number, notes?: readonly import("./ghosts.js").GhostNote[], pedals?: readonly import("../music/types.js").Pedal[]}} [begun] what ideas like another one keep
+ * @property {import("./growing.js").Likeness} [like]
+ * @property {string} [hears] the verb whose ideas these are like
+ */
 
 /** @param {Studio} studio @param {Settings} settings @returns {Order} */
 export function orderOf(studio, settings) {
   const { project, time, caret, range } = studio;
   const shared = { candidates: settings.candidates, ...boldness(settings), limits: limitsOf(settings) };
+  /** With the chords that stand over the ruler. @template {Record<string, unknown>} T @param {T} said @param {number} first @param {number} n */
+  const chorded = (said, first, n) => ({ ...said, limits: withChords(shared.limits, studio.chords, first, n) });
   if (range) {
     const [first, last] = [time.barAt(range.from), time.barAt(Math.max(range.to - 1, range.from))];
-    return fill(first.number, last.number, first.tick, shared);
+    const said = chorded(shared, first.number, last.number - first.number + 1);
+    return overChosen(settings.verb, first.number, last.number, first.tick, said);
   }
   const bar = time.barAt(caret);
   const stop = time.beatFrom(lastTick(project));
   const isAtEnd = caret >= lastTick(project) && caret <= time.barLineFrom(stop);
-  if (isAtEnd) return complete(null, settings, stop, shared);
+  if (isAtEnd) {
+    const open = time.barAt(stop);
+    const finishes = stop > open.tick; // its chord, if there is one, is the first of the list
+    const first = finishes && !studio.chords.get(open.number) ? open.number + 1 : open.number;
+    const n = settings.bars + (finishes && first === open.number ? 1 : 0);
+    return complete(null, settings, stop, chorded(shared, first, n));
+  }
   const first = caret > bar.tick ? bar.number + 1 : bar.number;
   const empty = emptyBars(studio, first, settings.bars);
-  if (empty && !settings.isInsert) return fill(first, first + empty - 1, time.bar(first).tick, shared);
-  return complete(first - 1, settings, time.bar(first).tick, shared);
+  if (empty && !settings.isInsert) {
+    return fill(first, first + empty - 1, time.bar(first).tick, chorded(shared, first, empty));
+  }
+  return complete(first - 1, settings, time.bar(first).tick, chorded(shared, first, settings.bars));
+}
+
+/** What becomes of chosen bars. @param {Settings["verb"]} verb @param {number} first @param {number} last @param {number} from @param {Record<string, unknown>} said @returns {Order} */
+function overChosen(verb, first, last, from, said) {
+  if (!verb) return fill(first, last, from, said);
+  if (verb === "pitches") {
+    const limits = { .../** @type {object} */ (said.limits ?? {}), keep: verb };
+    return fill(first, last, from, { ...said, limits });
+  }
+  const { body } = fill(first, last, from, said);
+  if (verb === "harmonise") return { what: "harmonise", from, body };
+  return { what: "vary", from, body: { ...body, keep: verb } };
 }
 
 /** Whether music stands where the ideas would be written. @param {Studio} studio @param {Settings} settings */
@@ -62,16 +97,27 @@ function emptyBars({ project, time }, first, most) {
   return Math.min(time.barAt(next.tick).number - first, most);
 }
 
-/** @param {Settings} settings */
-function boldness({ adventure, temperature, topP, seed }) {
+/** @param {Pick<Settings, "adventure" | "temperature" | "topP" | "seed">} settings */
+export function boldness({ adventure, temperature, topP, seed }) {
   return { adventure, temperature: numberOf(temperature), top_p: numberOf(topP), seed: numberOf(seed) };
 }
 
 /** @param {Settings} settings @returns {Record<string, unknown> | null} */
-function limitsOf({ key, chords, range, hand, notesPerBar, voices }) {
-  const all = { key, chords, range: range.replace("–", "-"), hand, notes_per_bar: notesPerBar, voices };
-  const said = Object.entries(all).filter(([, value]) => value.trim() !== "");
-  return said.length ? Object.fromEntries(said) : null;
+function limitsOf({ key, scale, chords, range, hand, notesPerBar, voices, ending, to, hasPassing, isStrict }) {
+  const words = { key, scale, chords, range: range.replace("–", "-"), hand, notes_per_bar: notesPerBar, voices, ending, to };
+  /** @type {[string, unknown][]} */
+  const said = Object.entries(words).filter(([, value]) => value.trim() !== "");
+  if (hasPassing && (key || scale)) said.push(["chromatic", "passing"]);
+  if (isStrict) said.push(["chords_strict", true]);
+  const asked = Object.fromEntries(said);
+  if (!asked.chords) delete asked.chords_strict;
+  return said.length ? asked : null;
+}
+
+/** Limits with the chords that stand over the bars to be written; those say more than the field does. @param {Record<string, unknown> | null} limits @param {ReadonlyMap<number, string>} chords by number of the bar @param {number} first @param {number} n */
+function withChords(limits, chords, first, n) {
+  const bars = Array.from({ length: n }, (_, index) => chords.get(first + index) ?? "");
+  return bars.some(Boolean) ? { ...limits, chords: bars.map((chord) => chord || "free").join(" | ") } : limits;
 }
 
 /** @param {string} text @returns {number | null} */

@@ -7,12 +7,20 @@ import { byId, make } from "./words.js";
 /** @typedef {import("../ideas/order.js").Settings} Settings */
 
 const STORE = "pianomuse.fields";
-const NAMES = ["bars", "candidates", "key", "chords", "range", "hand", "full", "temperature", "top-p", "voices", "seed"];
+const NAMES = ["bars", "candidates", "key", "chords", "range", "hand", "full", "temperature", "top-p", "voices", "seed"].concat(
+  ["notes", "scale", "ending", "to"],
+);
+const CHECKS = ["passing", "strict"];
 const FULL = { sparse: "1-5", medium: "5-10", dense: "10-24" }; // notes struck in a bar
 
 /** @param {string} name */
 function field(name) {
   return /** @type {HTMLInputElement | HTMLSelectElement} */ (byId(`field-${name}`));
+}
+
+/** @param {string} name */
+function isOn(name) {
+  return /** @type {HTMLInputElement} */ (field(name)).checked;
 }
 
 /** @param {string} group */
@@ -32,12 +40,18 @@ export function readFields() {
     chords: field("chords").value,
     range: field("range").value,
     hand: field("hand").value,
-    notesPerBar: full ? FULL[full] : "",
+    notesPerBar: field("notes").value || (full ? FULL[full] : ""),
     voices: field("voices").value,
     seed: field("seed").value,
     temperature: field("temperature").value,
     topP: field("top-p").value,
     isInsert: checked("over") === "insert",
+    scale: field("scale").value,
+    hasPassing: isOn("passing"),
+    isStrict: isOn("strict"),
+    ending: field("ending").value,
+    to: field("to").value,
+    verb: /** @type {Settings["verb"]} */ (field("verb").value),
   };
 }
 
@@ -55,11 +69,12 @@ export function setUpFields(onChange) {
 
 function snapshot() {
   const values = Object.fromEntries(NAMES.map((name) => [name, field(name).value]));
-  return { ...values, adventure: checked("adventure") };
+  const checks = Object.fromEntries(CHECKS.map((name) => [name, isOn(name)]));
+  return { ...values, ...checks, adventure: checked("adventure") };
 }
 
 function restore() {
-  /** @type {Record<string, string>} */
+  /** @type {Record<string, any>} */
   let values = {};
   try {
     values = JSON.parse(localStorage.getItem(STORE) ?? "{}");
@@ -67,6 +82,7 @@ function restore() {
     localStorage.removeItem(STORE); // written by something else
   }
   for (const name of NAMES) if (typeof values[name] === "string" && name !== "seed") field(name).value = values[name];
+  for (const name of CHECKS) /** @type {HTMLInputElement} */ (field(name)).checked = values[name] === true;
   const chosen = document.querySelector(`input[name="adventure"][value="${values.adventure ?? "balanced"}"]`);
   if (chosen) /** @type {HTMLInputElement} */ (chosen).checked = true;
 }

@@ -9,7 +9,7 @@ import { byId, text } from "./words.js";
 /** @typedef {import("../studio.js").Studio} Studio */
 /** @typedef {import("../music/types.js").Project} Project */
 /** @typedef {import("../ideas/heard.js").Heard} Heard */
-/** @typedef {{project: Project, heard: Heard[], caret: number, savedAt: number}} Saved */
+/** @typedef {{project: Project, heard: Heard[], caret: number, chords?: [number, string][], savedAt: number}} Saved */
 
 const STORE = "pianomuse.session";
 const SAVE_AFTER_MS = 400;
@@ -22,7 +22,7 @@ export class Files {
     this._timer = 0;
     this._isReady = false;
     this._kept = ""; // key of the text that says where
-    for (const name of ["project", "heard"]) {
+    for (const name of ["project", "heard", "chords"]) {
       studio.addEventListener(name, () => {
         if (!studio.preview && this._isReady) this._saveSoon();
       });
@@ -61,11 +61,11 @@ export class Files {
     this.show(emptyProject(text("untitled")));
   }
 
-  /** @param {Project} project @param {Heard[]} [heard] @param {number} [caret] */
-  show(project, heard, caret) {
+  /** @param {Project} project @param {Heard[]} [heard] @param {number} [caret] @param {[number, string][]} [chords] */
+  show(project, heard, caret, chords) {
     this._isReady = true;
     hideProblem();
-    this.studio.open(project, heard, caret);
+    this.studio.open(project, heard, caret, new Map(chords));
     byId("title").textContent = project.title || text("untitled");
     document.title = `${project.title || text("untitled")} – PianoMuse`;
     const bars = project.notes.length ? this.studio.time.barAt(Math.max(lastTick(project) - 1, 0)).number : 0;
@@ -125,8 +125,8 @@ export class Files {
 
   /** @returns {Saved} */
   _saved() {
-    const { project, heard, caret } = this.studio;
-    return { project, heard, caret, savedAt: Date.now() };
+    const { project, heard, caret, chords } = this.studio;
+    return { project, heard, caret, chords: [...chords], savedAt: Date.now() };
   }
 
   /** @returns {boolean} whether there was room */

@@ -1,9 +1,11 @@
 // @ts-check
 /** The ideas beside the roll, each as a small picture with its reason in words, and *Ideas heard*. */
 
-import { broughtBack, starred } from "../ideas/heard.js";
+import { broughtBack } from "../ideas/heard.js";
+import { LIKES } from "../ideas/likes.js";
 import { noteColour } from "../roll/colours.js";
 import { inWords } from "./reasons.js";
+import { settingsText } from "./settings_text.js";
 import { byId, make, text } from "./words.js";
 
 /** @typedef {import("../studio.js").Studio} Studio */
@@ -27,10 +29,13 @@ export function setUpIdeaList(studio, muse, colours, also) {
   };
   studio.addEventListener("ghosts", soon);
   muse.addEventListener("asking", soon);
-  studio.addEventListener("heard", () => showHeard(studio, colours(), also));
+  studio.addEventListener("heard", () => {
+    showHeard(studio, muse, colours(), also);
+    soon(); // the star of an idea that is shown
+  });
   return () => {
     showIdeas(studio, muse, colours());
-    showHeard(studio, colours(), also);
+    showHeard(studio, muse, colours(), also);
   };
 }
 
@@ -38,18 +43,44 @@ export function setUpIdeaList(studio, muse, colours, also) {
 function showIdeas(studio, muse, colours) {
   const list = byId("ideas");
   const { ghosts } = studio;
-  const had = /** @type {HTMLElement | null} */ (document.activeElement)?.closest("#ideas [data-index]");
+  const had = /** @type {HTMLElement | null} */ (document.activeElement?.closest("#ideas [data-name]"))?.dataset.name;
   byId("no-ideas").hidden = Boolean(ghosts?.ideas.length) || muse.isAsking;
   list.replaceChildren();
   if (!ghosts) return;
   ghosts.ideas.forEach((idea, index) => {
     const isChosen = index === ghosts.chosen;
-    const button = make("button", { class: "idea", type: "button", "data-index": `${index}`, "aria-pressed": `${isChosen}` });
+    const marks = { "data-index": `${index}`, "data-name": `idea ${index}`, "aria-pressed": `${isChosen}` };
+    const button = make("button", { class: "idea", type: "button", ...marks });
     button.append(head(idea, index), picture(idea, ghosts.start, ghosts.end, colours), foot(idea));
     button.addEventListener("click", () => muse.choose(index));
-    list.append(button);
+    const card = make("div", { class: "idea-card" }, button);
+    if (idea.isFinished && isChosen) card.append(wishes(studio, muse, idea, index));
+    list.append(card);
   });
-  if (had) /** @type {HTMLElement | null} */ (list.querySelector(`[data-index="${/** @type {HTMLElement} */ (had).dataset.index}"]`))?.focus();
+  if (had) /** @type {HTMLElement | null} */ (list.querySelector(`[data-name="${had}"]`))?.focus();
+}
+
+/** A star, and more like this idea. @param {Studio} studio @param {Muse} muse @param {Idea} idea @param {number} index */
+function wishes(studio, muse, idea, index) {
+  const row = make("div", { class: "wishes" });
+  const entry = studio.heard.find((other) => other.idea.key === idea.key);
+  if (entry) row.append(starButton(muse, entry, `star ${index}`));
+  if (studio.ghosts?.stays.size) return row; // one hand: there is nothing like it yet
+  for (const how of LIKES) {
+    const title = text("likeTitle", { number: index + 1, how: text(`like-${how}`) });
+    const button = make("button", { type: "button", "data-name": `${how} ${index}`, "data-like": how, title }, text(`like-${how}`));
+    button.addEventListener("click", () => void muse.like(index, how));
+    row.append(button);
+  }
+  return row;
+}
+
+/** @param {Muse} muse @param {Heard} entry @param {string} name */
+function starButton(muse, entry, name) {
+  const label = { title: text("star"), "aria-label": text("star"), "aria-pressed": `${entry.isStarred}`, "data-name": name };
+  const star = make("button", { type: "button", class: "star", ...label }, entry.isStarred ? "★" : "☆");
+  star.addEventListener("click", () => muse.star(entry.idea.key));
+  return star;
 }
 
 /** @param {Idea} idea @param {number} index */
@@ -63,7 +94,8 @@ function head(idea, index) {
 /** @param {Idea} idea */
 function foot(idea) {
   const facts = text("ideaFacts", { notes: idea.notes.length, range: inWords(idea.range) }).replace(/ · $/, "");
-  return make("span", { class: "facts" }, idea.ending ? `${facts} · ${inWords(idea.ending)}` : facts);
+  const like = idea.like ? text("ideaLike", { of: idea.like.of, how: text(`like-${idea.like.how}`) }) : "";
+  return make("span", { class: "facts" }, [like, facts, idea.ending && inWords(idea.ending)].filter(Boolean).join(" · "));
 }
 
 /** @param {Idea} idea @param {number} start @param {number} end @param {Colours} colours */
@@ -85,34 +117,26 @@ function picture(idea, start, end, colours) {
   return canvas;
 }
 
-/** @param {Studio} studio @param {Colours} colours @param {{say: (key: string, values?: Record<string, unknown>) => void, reveal: (from: number, to: number) => void}} also */
-function showHeard(studio, colours, also) {
+/** @param {Studio} studio @param {Muse} muse @param {Colours} colours @param {{say: (key: string, values?: Record<string, unknown>) => void, reveal: (from: number, to: number) => void}} also */
+function showHeard(studio, muse, colours, also) {
   const list = byId("heard");
   byId("heard-part").hidden = !studio.heard.length;
   byId("heard-count").textContent = `${studio.heard.length}`;
-  list.replaceChildren(...studio.heard.map((entry) => heardRow(studio, entry, colours, also)));
+  list.replaceChildren(...studio.heard.map((entry) => heardRow(studio, muse, entry, colours, also)));
 }
 
-/** @param {Studio} studio @param {Heard} entry @param {Colours} colours @param {{say: (key: string, values?: Record<string, unknown>) => void, reveal: (from: number, to: number) => void}} also */
-function heardRow(studio, entry, colours, also) {
+/** @param {Studio} studio @param {Muse} muse @param {Heard} entry @param {Colours} colours @param {{say: (key: string, values?: Record<string, unknown>) => void, reveal: (from: number, to: number) => void}} also */
+function heardRow(studio, muse, entry, colours, also) {
   const facts = text("heardEntry", { bar: entry.firstBar, seed: entry.idea.seed });
-  const back = make("button", { type: "button", class: "heard-idea", title: settingsText(entry) });
+  const settings = settingsText(entry);
+  const back = make("button", { type: "button", class: "heard-idea", title: settings });
   back.append(picture(entry.idea, entry.start, entry.end, colours));
   back.append(make("span", { class: "facts" }, `${facts}${entry.idea.reason ? ` · ${inWords(entry.idea.reason)}` : ""}`));
+  back.append(make("span", { class: "facts settings" }, settings));
   back.addEventListener("click", () => {
     studio.setGhosts(broughtBack(entry));
     also.reveal(entry.start, entry.end);
     also.say("broughtBack", { bar: entry.firstBar });
   });
-  const label = { title: text("star"), "aria-label": text("star"), "aria-pressed": `${entry.isStarred}` };
-  const star = make("button", { type: "button", class: "star", ...label }, entry.isStarred ? "★" : "☆");
-  star.addEventListener("click", () => studio.setHeard(starred(studio.heard, entry.idea.key)));
-  return make("li", {}, back, star);
-}
-
-/** What was asked for, in one line. @param {Heard} entry */
-function settingsText({ settings }) {
-  const limits = /** @type {Record<string, unknown>} */ (settings.limits ?? {});
-  const said = { bars: settings.bars, adventure: settings.adventure, ...limits };
-  return Object.entries(said).filter(([, value]) => value != null).map(([name, value]) => `${name} ${value}`).join(" · ");
+  return make("li", {}, back, starButton(muse, entry, `star ${entry.idea.key}`));
 }

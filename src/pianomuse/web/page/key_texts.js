@@ -46,6 +46,7 @@ export const KEY_GROUPS = [
       ["Ctrl + ↑ ↓", "louder, softer", "更强、更弱"],
       ["P", "pedal over the chosen bars", "所选小节的踏板"],
       ["Q H", "quantise, other hand", "量化、换手"],
+      ["C, or two clicks on the ruler", "chords for the ideas, over the bars", "在小节上方写灵感的和弦"],
       ["Ctrl + A C X V D", "all, copy, cut, paste, duplicate", "全选、复制、剪切、粘贴、重复"],
       ["Ctrl + Z / Y", "undo, redo", "撤销、重做"],
       ["Ctrl + O / E", "open, export", "打开、导出"],

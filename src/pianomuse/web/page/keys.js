@@ -14,7 +14,7 @@ import { lastTick } from "../music/project.js";
  * @typedef {object} Parts
  * @property {Studio} studio @property {Roll} roll @property {Muse} muse @property {Listening} listening
  * @property {Editing} editing
- * @property {{undo: () => void, redo: () => void, open: () => void, exportMenu: () => void, help: () => void, loop: () => void, save: () => void}} page
+ * @property {{undo: () => void, redo: () => void, open: () => void, exportMenu: () => void, help: () => void, chord: () => void, loop: () => void, save: () => void}} page
  */
 
 /** @param {Parts} parts */
@@ -160,6 +160,7 @@ function keysOfRoll({ studio, roll, muse, listening, editing, page }) {
     p: () => editing.pedal(),
     q: () => editing.quantise(),
     h: () => editing.otherHand(),
+    c: page.chord,
     1: () => studio.setTool("draw"),
     2: () => studio.setTool("select"),
     Delete: () => editing.remove(),

@@ -32,7 +32,7 @@ export function text(key, values = {}) {
   const found = TEXTS[key];
   if (!found) throw new Error(`no text is called ${key}`);
   const filled = found[language === "zh" ? 1 : 0].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
-  return filled.replace(/(?<![\d.])1 (note|bar)s\b/g, "1 $1");
+  return filled.replace(/(?<![\d.])1 (note|bar|choice)s\b/g, "1 $1");
 }
 
 /** Put texts into elements with `data-text`, `data-title` (tip and spoken name), `data-hint`. @param {ParentNode} root */

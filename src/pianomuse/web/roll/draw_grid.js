@@ -16,14 +16,14 @@ const LEAST_NUMBER_PX = 34;
 
 /**
  * @param {Context} context @param {View} view @param {Colours} colours @param {TimeMap} time
- * @param {{snapTicks: number, words: {velocity: string, pedal: string}, pressed: ReadonlySet<number>}} also
+ * @param {{snapTicks: number, words: {velocity: string, pedal: string}, pressed: ReadonlySet<number>, chords: ReadonlyMap<number, string>}} also
  */
 export function drawGrid(context, view, colours, time, also) {
   context.clearRect(0, 0, view.width, view.height);
   drawRows(context, view, colours);
   drawLanes(context, view, colours);
   drawLines(context, view, colours, time, also.snapTicks);
-  drawRuler(context, view, colours, time);
+  drawRuler(context, view, colours, time, also.chords);
   drawKeys(context, view, colours, also.pressed);
   drawCorners(context, view, colours, also.words);
 }
@@ -85,8 +85,8 @@ function drawVerticals(context, view, colour, from, to, step) {
   }
 }
 
-/** @param {Context} context @param {View} view @param {Colours} colours @param {TimeMap} time */
-function drawRuler(context, view, colours, time) {
+/** @param {Context} context @param {View} view @param {Colours} colours @param {TimeMap} time @param {ReadonlyMap<number, string>} chords */
+function drawRuler(context, view, colours, time, chords) {
   context.fillStyle = colours.ruler;
   context.fillRect(0, 0, view.width, RULER_HEIGHT);
   context.font = FONT;
@@ -103,7 +103,8 @@ function drawRuler(context, view, colours, time) {
       if (x - lastX >= LEAST_NUMBER_PX) {
         context.fillStyle = colours.text;
         context.fillText(String(bar.number), x + 5, RULER_HEIGHT / 2);
-        if (now !== metre && (bar.end - bar.tick) * view.perTick > 64) {
+        if (chords.has(bar.number)) drawChord(context, colours, bar, x, view.x(bar.end), chords);
+        else if (now !== metre && (bar.end - bar.tick) * view.perTick > 64) {
           context.fillStyle = colours.muted;
           context.fillText(now, x + 13 + 7 * String(bar.number).length, RULER_HEIGHT / 2);
         }
@@ -114,6 +115,19 @@ function drawRuler(context, view, colours, time) {
   }
   context.fillStyle = colours.octaveLine;
   context.fillRect(0, RULER_HEIGHT - 1, view.width, 1);
+}
+
+/** The chord wanted in a bar, behind its number. @param {Context} context @param {Colours} colours @param {{number: number}} bar @param {number} x @param {number} end @param {ReadonlyMap<number, string>} chords */
+function drawChord(context, colours, { number }, x, end, chords) {
+  const from = x + 13 + 7 * String(number).length;
+  context.save();
+  context.beginPath();
+  context.rect(from, 0, Math.max(end - from - 2, 0), RULER_HEIGHT);
+  context.clip();
+  context.font = `600 ${FONT}`;
+  context.fillStyle = colours.accent;
+  context.fillText(chords.get(number) ?? "", from, RULER_HEIGHT / 2);
+  context.restore();
 }
 
 /** @param {Context} context @param {View} view @param {Colours} colours @param {ReadonlySet<number>} pressed */

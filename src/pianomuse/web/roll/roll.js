@@ -135,7 +135,7 @@ export class Roll {
     studio.addEventListener("caret", () => this.touch("overlay", "map"));
     studio.addEventListener("range", () => this.touch("overlay"));
     studio.addEventListener("ghosts", () => this.touch("notes", "ghosts", "map"));
-    studio.addEventListener("tool", () => this.touch("grid"));
+    for (const name of ["tool", "chords"]) studio.addEventListener(name, () => this.touch("grid"));
     for (const name of ["focus", "blur"]) this.element.addEventListener(name, () => this.touch("overlay"));
     new ResizeObserver(() => this._resize()).observe(this.element);
   }
@@ -162,8 +162,8 @@ export class Roll {
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     const { studio, view, colours } = this;
     if (layer === "grid") {
-      const { snapTicks, time } = studio;
-      drawGrid(context, view, colours, time, { snapTicks, words: this.words, pressed: this.pressed });
+      const { snapTicks, time, chords } = studio;
+      drawGrid(context, view, colours, time, { snapTicks, words: this.words, pressed: this.pressed, chords });
     } else if (layer === "notes") this._drawNotes(context);
     else if (layer === "ghosts") this._drawGhosts(context);
     else if (layer === "overlay") {

@@ -1,0 +1,58 @@
+// @ts-check
+/** More like an idea: its start, rhythm or harmony stays, or the new ones are calmer or bolder than it. */
+
+import { withGhost } from "./ghosts.js";
+import { boldness } from "./order.js";
+
+/** @typedef {import("../studio.js").Studio} Studio */
+/** @typedef {import("./ghosts.js").Ghosts} Ghosts */
+/** @typedef {import("./order.js").Order} Order */
+/** @typedef {import("./order.js").Settings} Settings */
+/** @typedef {"start" | "rhythm" | "harmony" | "calmer" | "bolder"} Like */
+
+/** @type {readonly Like[]} */
+export const LIKES = ["start", "rhythm", "harmony", "calmer", "bolder"];
+
+const MOODS = ["calmer", "bolder"];
+/** Limits that say what the idea itself says already. @type {Record<string, string[]>} */
+const SAID_BY_IDEA = { start: [], rhythm: ["notes_per_bar"], harmony: ["chords", "chords_strict", "key", "scale", "chromatic"] };
+const ALWAYS = ["keep", "keep_from"];
+
+/**
+ * The idea stands in the music that is sent, as if it had been taken; its limits are asked for again.
+ * @param {Studio} studio @param {Ghosts} ghosts @param {number} index @param {Like} how @param {Settings} settings
+ * @returns {Order}
+ */
+export function likeOrder(studio, ghosts, index, how, settings) {
+  const idea = ghosts.ideas[index];
+  const entry = studio.heard.find((other) => other.idea.key === idea.key);
+  const firstBar = entry?.firstBar ?? studio.time.barAt(ghosts.start).number;
+  const hears = entry?.what ?? "complete";
+  const isMood = MOODS.includes(how);
+  return {
+    what: "like",
+    hears,
+    from: ghosts.front,
+    project: withGhost(studio.project, { ...ghosts, chosen: index, omitted: new Set() }),
+    begun: { ...(how === "start" ? { notes: idea.notes, pedals: idea.pedals } : {}), firstBar },
+    like: { of: index + 1, how },
+    body: {
+      start_tick: ghosts.front,
+      end_tick: ghosts.end,
+      same: isMood ? null : how,
+      mood: isMood ? how : null,
+      hears_after: hears !== "complete" || ghosts.isInsert,
+      candidates: settings.candidates,
+      ...boldness({ ...settings, seed: "" }),
+      ...(isMood ? { adventure: null } : {}),
+      limits: limitsLike(entry?.settings.limits, how),
+    },
+  };
+}
+
+/** @param {unknown} limits @param {Like} how */
+function limitsLike(limits, how) {
+  const said = new Set([...(SAID_BY_IDEA[how] ?? []), ...ALWAYS]);
+  const entries = Object.entries(limits ?? {}).filter(([name]) => !said.has(name));
+  return entries.length ? Object.fromEntries(entries) : null;
+}

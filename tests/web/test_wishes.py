@@ -1,0 +1,99 @@
+"""What is asked beside the place: more like an idea, what chosen bars keep, chords over bars; and what is learnt."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def short(studio):
+    return studio.open("finished-phrase").fill(bars=2, candidates=2, seed=7).ask()
+
+
+def timing(studio, index: int) -> list[list[int]]:
+    return studio.look(f"s.ghosts.ideas[{index}].notes.map((note) => [note.tick, note.duration])")
+
+
+def test_more_like_an_idea_keeps_its_rhythm_or_its_start(short):
+    assert short.page.locator("#ideas [data-like]").count() == 5
+    short.page.click("[data-like=rhythm]")
+    short.until("s.ghosts.ideas.length > 2 && !p.muse.isAsking")
+    own, like = timing(short, 0), timing(short, 2)
+    assert [tick for tick, _ in like] == [tick for tick, _ in own]
+    pitches = short.look("s.ghosts.ideas.map((idea) => idea.notes.map((note) => note.pitch).join())")
+    assert len(set(pitches)) == len(pitches)
+    assert "like 1: same rhythm" in short.page.inner_text("#ideas .idea >> nth=2")
+    n_ideas = short.look("s.ghosts.ideas.length")
+    short.page.click("[data-like=start]")
+    short.until(f"s.ghosts.ideas.length > {n_ideas} && !p.muse.isAsking")
+    front = short.look("s.ghosts.start + 2 * s.project.ppq")
+    start = "s.ghosts.ideas[{}].notes.filter((note) => note.tick < {}).map((note) => [note.tick, note.pitch])"
+    assert short.look(start.format(n_ideas, front)) == short.look(start.format(0, front))
+    assert short.look(f"s.ghosts.ideas[{n_ideas}].notes.some((note) => note.tick >= {front})")
+    short.look(f"p.muse.choose({n_ideas})")
+    n_own, n_new = short.look(f"[s.project.notes.length, s.ghosts.ideas[{n_ideas}].notes.length]")
+    short.page.focus("#roll")
+    short.press("Tab")
+    assert short.look("s.project.notes.length") == n_own + n_new
+
+
+def test_a_star_moves_the_order_and_is_forgotten_again(short):
+    assert not short.page.is_visible("#taste-part")
+    short.page.click("#ideas .star")
+    short.until("!document.querySelector('#taste-part').hidden")
+    assert "Learnt from 1 choice" in short.page.inner_text("#taste-words")
+    assert short.look("s.heard.filter((entry) => entry.isStarred).length") == 1
+    short.page.click("#taste-forget")
+    short.until("document.querySelector('#taste-part').hidden")
+    answer = short.page.evaluate("fetch('/api/v1/taste').then((answer) => answer.json())")
+    assert answer["choices"] == 0
+
+
+def test_chosen_bars_keep_their_rhythm_or_get_the_missing_hand(studio):
+    studio.open("right-hand").fill(candidates=1, seed=3)
+    studio.look("s.setRange({from: s.time.bar(2).tick, to: s.time.bar(4).tick})")
+    inside = "filter((n) => n.tick >= s.range.from && n.tick < s.range.to)"
+    onsets = studio.look(f"s.project.notes.{inside}.map((n) => n.tick)")
+    studio.page.select_option("#field-verb", "rhythm")
+    assert "Vary bars 2–3" in studio.page.inner_text("#ask")
+    studio.page.focus("#roll")
+    studio.ask()
+    assert studio.look("s.ghosts.ideas[0].notes.map((n) => n.tick)") == onsets
+    assert "keep their rhythm" in studio.page.text_content("#heard .settings")
+    studio.press("Escape")
+    studio.page.select_option("#field-verb", "harmonise")
+    studio.page.focus("#roll")
+    studio.ask()
+    assert studio.look("s.ghosts.ideas[0].notes.every((n) => n.hand === 'left')")
+    assert studio.page.locator("#ideas [data-like]").count() == 0
+    n_own, n_new = studio.look("[s.project.notes.length, s.ghosts.ideas[0].notes.length]")
+    studio.press("Escape")
+    studio.page.click("#heard-part summary")
+    studio.page.click("#heard .heard-idea >> nth=0")  # brought back, it leaves the other hand alone too
+    studio.page.focus("#roll")
+    studio.press("Tab")
+    assert studio.look("s.project.notes.length") == n_own + n_new
+
+
+def test_chords_over_the_ruler_and_an_arrival_are_asked_for_and_remembered(studio):
+    studio.open("finished-phrase").fill(bars=2, candidates=1, to="bar 10: melody C5")
+    first = studio.look("s.time.barAt(s.caret).number")
+    studio.fill(to=f"bar {first + 1}: melody C5")
+    studio.press("c")
+    studio.page.keyboard.type("F")
+    studio.press("Enter")
+    studio.page.keyboard.type("C")
+    studio.press("Enter", "Escape")
+    assert studio.look("[...s.chords]") == [[first, "F"], [first + 1, "C"]]
+    studio.ask()
+    settings = studio.page.text_content("#heard .settings")
+    assert "Chords F | C" in settings
+    assert "melody C5" in settings
+    low = studio.look(
+        "Math.min(...s.ghosts.ideas[0].notes.filter((n) => n.tick === s.ghosts.start).map((n) => n.pitch))"
+    )
+    assert low % 12 == 5
+    bar = studio.look(f"s.time.bar({first + 1}).tick")
+    assert studio.look(f"s.ghosts.ideas[0].notes.some((n) => n.tick === {bar} && n.pitch === 72)")
+    studio.until("document.querySelector('#kept').textContent === 'saved'").page.reload()
+    studio.until("window.pianomuse && s.chords.size === 2")
