@@ -14,11 +14,10 @@ from pianomuse.evaluate import validity_rate as validity_rate_module
 from pianomuse.evaluate.bootstrap import Estimate
 from pianomuse.evaluate.comparison import Settings, compare
 from pianomuse.evaluate.dynamics import measure_dynamics_kept, played_velocities
-from pianomuse.evaluate.hands import write_hand
 from pianomuse.evaluate.likelihood import rises
 from pianomuse.evaluate.markov import MarkovModel
 from pianomuse.evaluate.markov_engine import MarkovEngine
-from pianomuse.evaluate.tasks import ENDS, HANDS, MELODY, find_place
+from pianomuse.evaluate.tasks import ENDS, HANDS, MELODY, find_place, write_ideas
 from pianomuse.evaluate.validity_rate import validity_rate
 from pianomuse.evaluate.works import WorkSet, load_works
 from pianomuse.generate.playable import count_unplayable
@@ -62,7 +61,7 @@ def test_a_hand_is_asked_for_as_it_was_trained_and_stays_a_hand(
     views = work.parts.views
     both = place.truth.over(place.given)
     assert sorted(both.pitch.tolist()) == sorted(work.music.bars(first, last).pitch.tolist())
-    ideas = write_hand(engine, tokenizer, place, task, n_ideas=2, seed=1)
+    ideas = write_ideas(engine, tokenizer, place, task, n_ideas=2, seed=1)
     asked = PromptWriter(tokenizer.vocabulary).given(
         views["full"].head(0),
         views["full"].cut(0, first),
@@ -70,11 +69,13 @@ def test_a_hand_is_asked_for_as_it_was_trained_and_stays_a_hand(
         views[task.given].cut(first, last),
         Wishes(task="Hand", n_bars=4, is_expressive=False, hand=task.view.capitalize()),
     )
-    assert np.array_equal(engine.asked, asked)
+    heard = ("Key_", "Density_", "Voices_")  # of the hand's own bars, which the verb adds
+    told = [name for name in tokenizer.names(engine.asked) if not name.startswith(heard)]
+    assert told == [name for name in tokenizer.names(asked) if not name.startswith(heard)]
     for idea in ideas:
         assert idea.fault == ""
         assert idea.music.n_notes > 0
-        assert set(idea.music.velocity.tolist()) == set(work.music.velocity.tolist())
+        assert set(idea.music.velocity.tolist()) == {note.velocity for note in work.piece.score.tracks[0].notes}
         m = idea.music
         rows = sorted(zip(m.onset.tolist(), (m.onset + m.duration).tolist(), m.pitch.tolist(), strict=True))
         assert count_unplayable(rows, 1, 60.0) == 0

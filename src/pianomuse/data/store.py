@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 FORMAT = 1
-SPLITS = ("train", "valid")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ import numpy as np
 
 from pianomuse.errors import DatasetError
 from pianomuse.evaluate.bootstrap import Estimate, mean
-from pianomuse.evaluate.hands import write_hand
 from pianomuse.evaluate.mirex import PROMPT_END, VELOCITY, continue_prompt, generation_of, music_of, prompt_of
 from pianomuse.evaluate.tasks import (
     CONTEXT_BARS,
@@ -202,8 +201,6 @@ def has_places(task: Task, works: Sequence[Work]) -> bool:
 
 def _write(engine: Engine[Any], tokenizer: PianoTokenizer, place: Place, task: Task, settings: Settings) -> list[Idea]:
     n_ideas, seed, sampling = settings.n_ideas, settings.seed, settings.sampling
-    if task.given:
-        return write_hand(engine, tokenizer, place, task, n_ideas=n_ideas, seed=seed, sampling=sampling)
     if task.name != MIREX.name:
         return write_ideas(engine, tokenizer, place, task, n_ideas=n_ideas, seed=seed, sampling=sampling)
     prompt = prompt_of(place.work.music.bars(place.first_bar - 4, place.first_bar))

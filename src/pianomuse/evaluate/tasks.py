@@ -4,14 +4,13 @@
   matter (they close) and are not mixed in.
 - `ends`: the last four bars of the work; nothing tells the model that they are the last.
 - `infill-K-C`: K bars are hidden; C bars on each side are all that is heard, through the verb `fill`.
-- `hand-left`, `hand-right`: four bars of which the other hand is given (pianomuse.evaluate.hands).
+- `hand-left`, `hand-right`: four bars of which the other hand is given, through `complete --hand`.
 - `melody`: the melody alone is heard and goes on alone.
 - `mirex`: the public task MIREX-PC 2025: four bars of 4/4 on sixteenths, twelve to write (pianomuse.evaluate.mirex).
 
 A place is judged only where its bars and their neighbours have notes and the tokens' bar lines are the file's.
 Completions go the whole way a composer's do (pianomuse.generate.compose: context, limits, dynamics, files) but for the
-lateness of played notes, which is left off, since truth and context are read at their musical position. One hand is no
-verb yet and goes a shorter way.
+lateness of played notes, which is left off, since truth and context are read at their musical position.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ import numpy as np
 from pianomuse.errors import RequestError
 from pianomuse.evaluate.validity import fault
 from pianomuse.evaluate.works import Work
+from pianomuse.generate.asked import read_asked
 from pianomuse.generate.caret import Caret, find_caret, span_caret
 from pianomuse.generate.compose import Order
 from pianomuse.generate.engine import Engine
@@ -170,13 +170,13 @@ def write_ideas(
         engine: the model.
         tokenizer: its tokenizer.
         place: where.
-        task: continuation or infill.
+        task: which, of those that a verb does.
         n_ideas: how many ideas; fewer come back only if the model cannot write so many different ones.
         seed: of the ideas.
         sampling: how boldly; default balanced.
 
     """
-    piece, first = place.work.piece, place.first_bar
+    piece, first = (place.whole or place.work).piece, place.first_bar
     if task.is_fill:
         piece, first = _window(piece, first - task.side_bars, first + place.n_bars + task.side_bars), task.side_bars
     if task.is_fill and not task.is_blind:
@@ -184,7 +184,10 @@ def write_ideas(
     else:
         caret = find_caret(piece, at_bar=first, bars=place.n_bars)
     is_fill = task.is_fill and not task.is_blind
-    order = Order(n_ideas=n_ideas, seed=seed, sampling=sampling or SamplingSettings(), is_fill=is_fill, has_feel=False)
+    order = Order(
+        n_ideas=n_ideas, seed=seed, sampling=sampling or SamplingSettings(), is_fill=is_fill, has_feel=False,
+        asked=read_asked(hand=task.view if task.given else None),
+    )  # fmt: skip
     composition = compose(engine, tokenizer, piece, caret, order)
     lines = place.work.music.bar_starts[place.first_bar : place.first_bar + place.n_bars + 1]
     return [

@@ -60,11 +60,6 @@ class Request:
     before: Side
     after: Side | None
 
-    @property
-    def n_notes_heard(self) -> int:
-        """Notes on both sides that the model reads."""
-        return len(self.before.notes.onset) + (len(self.after.notes.onset) if self.after is not None else 0)
-
 
 def write_request(
     piece: Piece,
