@@ -10,6 +10,7 @@ import { Files } from "./page/files.js";
 import { setUpIdeaList } from "./page/idea_list.js";
 import { listenToKeys } from "./page/keys.js";
 import { setUpChordEntry } from "./page/chord_entry.js";
+import { setUpPlaying } from "./page/playing.js";
 import { setUpTaste } from "./page/taste.js";
 import { inWords } from "./page/reasons.js";
 import { fail, hideProblem, say, showProblem } from "./page/status.js";
@@ -46,6 +47,7 @@ const page = {
     exportMenu.querySelector("button")?.focus();
   },
   help: showKeys,
+  record: () => playing.toggle(),
   chord: () => chordEntry.open(studio.time.barAt(studio.caret).number),
   save: () => void files.save(),
   loop: () => {
@@ -125,9 +127,11 @@ function showWords() {
   showAsk();
   showLists();
   showTaste();
+  playing.show();
 }
 
 const showTaste = setUpTaste(muse, say);
+const playing = setUpPlaying({ studio, roll, piano, listening, muse, say, toRoll });
 const chordEntry = setUpChordEntry(studio, roll, toRoll);
 const showLists = setUpIdeaList(studio, muse, () => roll.colours, { say, reveal: (from, to) => roll.reveal(from, to) });
 setUpFields(showAsk);
@@ -205,7 +209,7 @@ window.addEventListener("error", (event) => fail(event.error ?? event.message));
 window.addEventListener("unhandledrejection", (event) => fail(event.reason));
 
 /** What tests and scripts may look at. */
-Object.assign(window, { pianomuse: { studio, roll, muse, listening, piano } });
+Object.assign(window, { pianomuse: { studio, roll, muse, listening, piano, playing } });
 
 setLanguage(preferredLanguage());
 showWords();

@@ -56,3 +56,10 @@ function limitsLike(limits, how) {
   const entries = Object.entries(limits ?? {}).filter(([name]) => !said.has(name));
   return entries.length ? Object.fromEntries(entries) : null;
 }
+
+/** What new ideas begin with: the kept start of another one. @param {Order} order @param {number} tick */
+export function begunBefore(order, tick) {
+  const isBefore = (/** @type {{tick: number}} */ event) => event.tick < tick;
+  const { notes = [], pedals = [] } = order.begun ?? {};
+  return { notes: notes.filter(isBefore), pedals: pedals.filter(isBefore) };
+}

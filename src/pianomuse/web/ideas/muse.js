@@ -4,9 +4,10 @@
 import * as client from "../client.js";
 import { accepted, choose, chosenIdea, noGhosts, openNotes, toggled } from "./ghosts.js";
 import { grown } from "./growing.js";
+import { nextOf } from "../playing/following.js";
 import { kept, updated } from "./heard.js";
-import { likeOrder } from "./likes.js";
-import { orderOf } from "./order.js";
+import { begunBefore, likeOrder } from "./likes.js";
+import { orderOf, placeOf } from "./order.js";
 
 /** @typedef {import("../studio.js").Studio} Studio */
 /** @typedef {import("./ghosts.js").Ghosts} Ghosts */
@@ -15,7 +16,7 @@ import { orderOf } from "./order.js";
 /** @typedef {import("./order.js").Settings} Settings */
 /** @typedef {import("./order.js").Order} Order */
 /** @typedef {import("./growing.js").Request} Request */
-/** @typedef {{firstBar: number, start: number, end: number, isInsert: boolean, stays: {tick: number, pitch: number}[]}} Place */
+/** @typedef {import("./order.js").Place} Place */
 /** @typedef {{say: (key: string, values?: Record<string, unknown>) => void, fail: (error: unknown) => void, inWords: (reason: string) => string}} Voice */
 
 /**
@@ -154,10 +155,19 @@ export class Muse extends EventTarget {
     this._take(ghosts, idea, part);
   }
 
-  /** @param {Ghosts} ghosts @param {Idea} idea @param {"all" | "bar" | "beat" | "note" | "right" | "left"} part */
-  _take(ghosts, idea, part) {
+  /** A key that strikes the idea's next note takes it. @param {number} pitch @returns {boolean} whether it did */
+  playAlong(pitch) {
+    const { ghosts, project } = this.studio;
+    const idea = chosenIdea(ghosts);
+    const note = ghosts && idea?.isFinished ? nextOf(ghosts, pitch, project.ppq / 8) : null;
+    if (ghosts && idea && note) this._take(ghosts, idea, "note", note);
+    return note !== null;
+  }
+
+  /** @param {Ghosts} ghosts @param {Idea} idea @param {"all" | "bar" | "beat" | "note" | "right" | "left"} part @param {import("./ghosts.js").GhostNote} [note] */
+  _take(ghosts, idea, part, note) {
     const { studio } = this;
-    const next = openNotes(ghosts).find((note) => !ghosts.omitted.has(note.id));
+    const next = note ?? openNotes(ghosts).find((open) => !ghosts.omitted.has(open.id));
     const bar = studio.time.barAt(ghosts.front);
     const upTo = {
       all: ghosts.end,
@@ -275,19 +285,4 @@ export class Muse extends EventTarget {
   _outrun() {
     if (this._asking && !this._hasBegun && !this.studio.preview) this.cancel();
   }
-}
-
-/** What new ideas begin with: the kept start of another one. @param {Order} order @param {number} tick */
-function begunBefore(order, tick) {
-  const isBefore = (/** @type {{tick: number}} */ event) => event.tick < tick;
-  const { notes = [], pedals = [] } = order.begun ?? {};
-  return { notes: notes.filter(isBefore), pedals: pedals.filter(isBefore) };
-}
-
-/** Where the ideas of a request stand; beside others they begin where those do. @param {Order} order @param {StreamEvent} event @param {Ghosts | null} beside @returns {Place} */
-function placeOf(order, event, beside) {
-  const isInsert = beside?.isInsert ?? Boolean(order.body.insert);
-  const start = order.begun ? order.from : event.start_tick;
-  const firstBar = order.begun?.firstBar ?? event.first_bar;
-  return { firstBar, start, end: event.end_tick, isInsert, stays: event.stays ?? [] };
 }

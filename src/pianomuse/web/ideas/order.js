@@ -15,6 +15,7 @@ import { lastTick } from "../music/project.js";
  * @property {string} to @property {"" | "rhythm" | "contour" | "pitches" | "harmony" | "harmonise"} verb what becomes of chosen bars
  */
 
+/** @typedef {{firstBar: number, start: number, end: number, isInsert: boolean, stays: {tick: number, pitch: number}[]}} Place */
 /** @typedef {import("../music/types.js").Project} Project */
 /** @typedef {"complete" | "fill" | "vary" | "harmonise" | "like"} Verb */
 /**
@@ -124,4 +125,12 @@ function withChords(limits, chords, first, n) {
 function numberOf(text) {
   const number = Number(text);
   return text.trim() === "" || !Number.isFinite(number) ? null : number;
+}
+
+/** Where the ideas of a request stand; beside others they begin where those do. @param {Order} order @param {import("./growing.js").StreamEvent} event @param {import("./ghosts.js").Ghosts | null} beside @returns {Place} */
+export function placeOf(order, event, beside) {
+  const isInsert = beside?.isInsert ?? Boolean(order.body.insert);
+  const start = order.begun ? order.from : event.start_tick;
+  const firstBar = order.begun?.firstBar ?? event.first_bar;
+  return { firstBar, start, end: event.end_tick, isInsert, stays: event.stays ?? [] };
 }

@@ -22,6 +22,7 @@ export const KEY_GROUPS = [
     rows: [
       ["Space", "play with a lead-in, stop and return", "带前奏播放;停止并返回"],
       ["Shift + Space", "the new notes alone", "仅新音符"],
+      ["R", "record from the caret; the same key ends it", "从光标处录音;再按结束"],
       ["O", "loop; ideas change at the same beat", "循环;灵感在同一拍切换"],
     ],
   },

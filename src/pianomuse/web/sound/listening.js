@@ -140,8 +140,8 @@ export class Listening extends EventTarget {
   }
 }
 
-/** @param {TimeMap} time @param {number} from @param {number} to */
-function clicksOf(time, from, to) {
+/** The beats of a stretch, in seconds. @param {TimeMap} time @param {number} from @param {number} to */
+export function clicksOf(time, from, to) {
   const clicks = [];
   for (const bar of time.bars(from, to)) {
     for (let tick = bar.tick; tick < bar.end; tick += bar.beatTicks) {
