@@ -10,7 +10,7 @@ PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(IS_SUITABLE)' 2>/dev/null
 endif
 PYTEST_ARGS ?= -n auto --maxprocesses 4
 
-.PHONY: help demo studio test lint types compose with-studio develop reference-markov reference-works reference-attention train-default evaluate-default clean
+.PHONY: help demo studio test lint types docs compose with-studio develop reference-markov reference-works reference-attention train-default evaluate-default clean
 
 help:
 	@echo "make demo     complete three bundled pieces and say where to listen"
@@ -18,6 +18,7 @@ help:
 	@echo "make test     run the tests (installs PyTorch)"
 	@echo "make lint     check style and layout (ruff)"
 	@echo "make types    check the types (mypy --strict)"
+	@echo "make docs     the documents as pages to read offline, in build/site"
 	@echo "make reference-markov DATASET=...   count the Markov reference anew from a prepared dataset"
 	@echo "make reference-works DATASET=... MANIFEST=...   build the index of works that ideas must not copy"
 	@echo "make train-default DATASET=...   train the default model anew"
@@ -41,6 +42,12 @@ lint: develop
 
 types: develop
 	@$(BIN)/mypy
+
+docs:
+	@test -n "$(PYTHON)" || { echo "PianoMuse needs Python 3.11 or newer, and none was found." >&2; exit 1; }
+	@test -x $(VENV)-docs/bin/mkdocs || { "$(PYTHON)" -m venv $(VENV)-docs && \
+		$(VENV)-docs/bin/pip install --quiet -c constraints.txt "mkdocs>=1.6,<2"; }
+	@$(VENV)-docs/bin/python scripts/build_site.py $(ARGS)
 
 reference-markov: develop
 	@test -n "$(DATASET)" || { echo "Name a prepared dataset: make reference-markov DATASET=datasets/corpus" >&2; exit 1; }
@@ -69,4 +76,4 @@ compose with-studio develop:
 	@"$(PYTHON)" scripts/setup_env.py $(@:with-%=%) --venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(VENV)-compose build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-compose $(VENV)-docs build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
