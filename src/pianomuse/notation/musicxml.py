@@ -119,7 +119,7 @@ class _Writer:
                 row = Row(element, self._division, voice + 1 + MAX_VOICES * staff, (staff + 1) * (len(part.staves) > 1))
                 self._voice(row, events, own[voice], place, is_upper=voice == 0)
                 is_begun = True
-        if bar + 1 == len(self._sheet.measures):
+        if self._sheet.is_end and bar + 1 == len(self._sheet.measures):
             ET.SubElement(ET.SubElement(element, "barline", location="right"), "bar-style").text = "light-heavy"
 
     def _attributes(self, parent: ET.Element, part: Part, bar: int) -> None:

@@ -43,7 +43,7 @@ class Sheet:
     """A whole page; `keys` has one key per bar.
 
     `n_left_out` notes of the file are not on it: below C0, which MusicXML cannot say, or so close to another strike of
-    their key that both fall on one place.
+    their key that both fall on one place. `is_end` tells whether the piece ends with its last bar.
     """
 
     title: str
@@ -55,6 +55,7 @@ class Sheet:
     pedals: list[Mark]
     is_approximate: bool
     n_left_out: int
+    is_end: bool = True
 
 
 def lay_out(score: Score, grid: BarGrid, *, title: str = "", is_played: bool = False) -> Sheet:

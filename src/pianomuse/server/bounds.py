@@ -26,6 +26,7 @@ WAV_SECONDS = 20 * 60
 SESSIONS = 4  # pieces whose reading is remembered
 SESSION_MB = 64.0
 CONNECTIONS = 64
+SHEET_BARS = 64  # of sheet music at once
 AMONG = 64  # ideas of which one is preferred
 
 
@@ -44,4 +45,5 @@ def as_told() -> dict[str, int]:
         "conversions": CONVERSIONS,
         "request_seconds": REQUEST_SECONDS,
         "wav_seconds": WAV_SECONDS,
+        "sheet_bars": SHEET_BARS,
     }

@@ -34,6 +34,8 @@ LICENCES = (
     "PianoMuse: MIT licence, the PianoMuse developers.",
     "Piano samples: adapted from Salamander Grand Piano V3 by Alexander Holm, CC BY 3.0 "
     "(https://creativecommons.org/licenses/by/3.0/); shortened, resampled, levelled and re-encoded.",
+    "Sheet music in the page: OpenSheetMusicDisplay, BSD 3-Clause, with VexFlow, JSZip, loglevel and others, MIT; "
+    "static/vendor/NOTICES.txt has their texts.",
     "Default model: trained on public domain, CC0, CC BY and MIT licensed scores; NOTICE names every collection.",
     "Examples: Mutopia Project, public domain; OpenScore Lieder Corpus, CC0 1.0.",
 )

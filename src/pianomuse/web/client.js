@@ -66,6 +66,12 @@ export async function exportAs(project, format) {
   return (await request(`/export/${format}`, json(plain(project)))).blob();
 }
 
+/** Some bars as sheet music. @type {import("./sheet/sheet.js").Ask} */
+export async function sheetMusic(project, { first, last }, signal) {
+  const body = { project: plain(project), from_bar: first, to_bar: last };
+  return (await request("/sheet", { ...json(body), signal })).json();
+}
+
 /** @returns {Promise<any>} */
 export async function savedSession() {
   return (await request("/session")).json();

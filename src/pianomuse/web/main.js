@@ -20,6 +20,7 @@ import { byId, currentLanguage, preferredLanguage, setLanguage, text } from "./p
 import { listenToMap } from "./roll/lanes.js";
 import { listenToPointer } from "./roll/pointer.js";
 import { Roll } from "./roll/roll.js";
+import { setUpSheet } from "./sheet/switch.js";
 import { Listening } from "./sound/listening.js";
 import { Piano } from "./sound/piano.js";
 import { Studio } from "./studio.js";
@@ -35,6 +36,7 @@ const hear = (/** @type {number} */ pitch) => void piano.hear(pitch);
 const editing = new Editing(studio, say, hear);
 const toRoll = () => roll.element.focus({ preventScroll: true });
 const fileChooser = /** @type {HTMLInputElement} */ (byId("file"));
+const { sheet, ...sheetMusic } = setUpSheet(studio, { fail, toRoll, say });
 const exportMenu = /** @type {HTMLDetailsElement} */ (byId("export-menu"));
 const darkQuery = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -48,6 +50,7 @@ const page = {
   },
   help: showKeys,
   record: () => playing.toggle(),
+  sheet: sheetMusic.next,
   chord: () => chordEntry.open(studio.time.barAt(studio.caret).number),
   save: () => void files.save(),
   loop: () => {
@@ -77,6 +80,7 @@ function showTheme() {
   const isDark = chosen ? chosen === "dark" : darkQuery.matches;
   document.documentElement.dataset.theme = isDark ? "dark" : "light";
   roll.setDark(isDark);
+  sheet.setDark(isDark);
   showLists();
 }
 
@@ -121,6 +125,7 @@ function showWords() {
   roll.words = { velocity: text("velocity"), pedal: text("pedal") };
   fillSnap();
   files.showKept();
+  sheetMusic.showWords();
   showPlace();
   showModel();
   roll.touch();
@@ -209,7 +214,7 @@ window.addEventListener("error", (event) => fail(event.error ?? event.message));
 window.addEventListener("unhandledrejection", (event) => fail(event.reason));
 
 /** What tests and scripts may look at. */
-Object.assign(window, { pianomuse: { studio, roll, muse, listening, piano, playing } });
+Object.assign(window, { pianomuse: { studio, roll, muse, listening, piano, playing, sheet } });
 
 setLanguage(preferredLanguage());
 showWords();

@@ -34,6 +34,7 @@ export const KEY_GROUPS = [
       ["Shift + ← →", "choose bars", "选择小节"],
       ["J K", "previous, next note", "上一个、下一个音"],
       ["+ −", "zoom; with Alt the keys", "缩放;Alt 缩放琴键"],
+      ["M", "roll, roll and sheet music, sheet music", "卷帘、卷帘与乐谱、乐谱"],
       ["Ctrl / Shift + wheel", "zoom / sideways", "缩放 / 横向滚动"],
     ],
   },

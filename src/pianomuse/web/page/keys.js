@@ -14,7 +14,7 @@ import { lastTick } from "../music/project.js";
  * @typedef {object} Parts
  * @property {Studio} studio @property {Roll} roll @property {Muse} muse @property {Listening} listening
  * @property {Editing} editing
- * @property {{undo: () => void, redo: () => void, open: () => void, exportMenu: () => void, help: () => void, chord: () => void, record: () => void, loop: () => void, save: () => void}} page
+ * @property {{undo: () => void, redo: () => void, open: () => void, exportMenu: () => void, help: () => void, chord: () => void, record: () => void, sheet: () => void, loop: () => void, save: () => void}} page
  */
 
 /** @param {Parts} parts */
@@ -162,6 +162,7 @@ function keysOfRoll({ studio, roll, muse, listening, editing, page }) {
     h: () => editing.otherHand(),
     c: page.chord,
     r: page.record,
+    m: page.sheet,
     1: () => studio.setTool("draw"),
     2: () => studio.setTool("select"),
     Delete: () => editing.remove(),
