@@ -11,7 +11,8 @@ our own fault (exit code 1).
     ├── CheckpointError   weights are missing, damaged or do not fit their configuration
     ├── ConfigError       a setting is unknown or out of range
     ├── DatasetError      a prepared dataset is missing, damaged or of another format version
-    └── StorageError      a file cannot be written: the disk is full, or the folder is not ours
+    ├── StorageError      a file cannot be written: the disk is full, or the folder is not ours
+    └── FetchError        a download does not arrive, or is not what was published
 """
 
 from __future__ import annotations
@@ -47,3 +48,7 @@ class DatasetError(PianoMuseError):
 
 class StorageError(PianoMuseError):
     """A file cannot be written: the disk is full, or the folder does not let us."""
+
+
+class FetchError(PianoMuseError):
+    """A download does not arrive, is not what was published, or holds what no corpus holds."""

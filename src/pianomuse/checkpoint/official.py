@@ -13,15 +13,17 @@ import pickle
 import struct
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.errors import CheckpointError
+
+T = TypeVar("T")
 
 MAX_TENSORS = 20_000
 MAX_FILE_BYTES = 64 * 2**30
@@ -61,11 +63,25 @@ def read_pth(path: str | Path) -> dict[str, NDArray[np.float32]]:
     Raises:
         CheckpointError: no such file, not of this format, or it holds anything but named tensors.
     """
+    return _opened(path, _read_archive)
+
+
+def pth_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """Return name -> shape of every tensor of a .pth file, without reading the numbers.
+
+    Raises:
+        CheckpointError: as `read_pth`.
+    """
+    return _opened(path, lambda archive: {name: lazy.shape for name, lazy in _described(archive)[1].items()})
+
+
+def _opened(path: str | Path, look: Callable[[zipfile.ZipFile], T]) -> T:
+    """Open the archive and look into it; whatever is wrong with it is a CheckpointError."""
     try:
         if Path(path).stat().st_size > MAX_FILE_BYTES:
             raise CheckpointError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
         with zipfile.ZipFile(path) as archive:
-            return _read_archive(archive)
+            return look(archive)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}; use an RWKV-7 .pth of plain tensors") from error
     except (OSError, zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError, EOFError) as error:
@@ -92,7 +108,8 @@ def write_pth(path: str | Path, tensors: Mapping[str, NDArray[np.float32]]) -> P
     return path
 
 
-def _read_archive(archive: zipfile.ZipFile) -> dict[str, NDArray[np.float32]]:
+def _described(archive: zipfile.ZipFile) -> tuple[str, dict[str, _Lazy]]:
+    """Return where in the archive the tensors lie, and what the pickle says of them."""
     names = [info for info in archive.infolist() if info.filename.endswith("/data.pkl")]
     if len(names) != 1 or names[0].file_size > MAX_PICKLE_BYTES:
         raise CheckpointError("no data.pkl of a sensible size in the archive")
@@ -103,11 +120,17 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, NDArray[np.float32]]:
     described = _Unpickler(io.BytesIO(archive.read(names[0]))).load()
     if not isinstance(described, dict) or not 0 < len(described) <= MAX_TENSORS:
         raise CheckpointError("no dictionary of tensors")
-    bytes_left = sum(info.compress_size for info in archive.infolist())
-    tensors = {}
     for name, value in described.items():
         if not isinstance(name, str) or not isinstance(value, _Lazy):
             raise CheckpointError(f"entry {str(name)[:60]!r} is no tensor")
+    return root, described
+
+
+def _read_archive(archive: zipfile.ZipFile) -> dict[str, NDArray[np.float32]]:
+    root, described = _described(archive)
+    bytes_left = sum(info.compress_size for info in archive.infolist())
+    tensors = {}
+    for name, value in described.items():
         bytes_left -= math.prod(value.shape) * _ITEM_BYTES[value.storage.dtype]
         if bytes_left < 0:  # many views of one storage: a small file that would fill the memory
             raise CheckpointError("the tensors are larger than the file")

@@ -24,6 +24,7 @@ COMMANDS = (
     "fill",
     "vary",
     "harmonise",
+    "fetch",
     "prepare",
     "train",
     "tune",

@@ -72,8 +72,9 @@ def process_midi_directory(
 ) -> PrepareReport:
     """Turn all ``.mid`` and ``.midi`` files below a folder into a dataset.
 
-    A ``manifest.csv`` in the folder with columns ``path``, ``work_id`` and ``split`` decides works and splits; without
-    one, files that share a third of their melodic turns are one work, and one work in twenty goes to validation.
+    A ``manifest.csv`` in the folder with columns ``path``, ``work_id`` and ``split`` (train, valid, test, or empty to
+    have the work drawn) decides works and splits, and files of ``test`` are left out; without one, files that share a
+    third of their melodic turns are one work, and one work in twenty goes to validation.
 
     Args:
         folder: searched recursively.
@@ -96,13 +97,15 @@ def process_midi_directory(
     if out.exists():
         raise DatasetError(f"{out} exists already; remove it or choose another --out")
     names = midi_names(folder)
+    manifest = _read_manifest(folder)
+    held_out = frozenset(name for name in names if name in manifest and manifest[name][1] == "test")
     results = []
-    for result in _tokenise_all(folder, names, exclude, exclude_files, jobs):
+    for result in _tokenise_all(folder, names, exclude, exclude_files, held_out, jobs):
         results.append(result)
         if progress is not None:
             progress(len(results), len(names))
     kept, dropped = kept_and_dropped(results, folder)
-    splits = _split(folder, kept)
+    splits = _split(manifest, kept)
     tokenizer = PianoTokenizer()
     header = _header(tokenizer, splits, dropped, len(names), (context_bars, completion_bars, step))
     write_pieces(out, splits, header, tokenizer)
@@ -134,24 +137,33 @@ def midi_names(folder: Path) -> list[str]:
         DatasetError: there are none.
 
     """
-    names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
     if not names:
         raise DatasetError(f"{folder} has no .mid or .midi files, also not in its sub-folders")
     return names
 
 
 def _tokenise_all(
-    folder: Path, names: list[str], exclude: tuple[str, ...], exclude_files: frozenset[str], jobs: int | None
+    folder: Path,
+    names: list[str],
+    exclude: tuple[str, ...],
+    exclude_files: frozenset[str],
+    held_out: frozenset[str],
+    jobs: int | None,
 ) -> Iterator[FileResult]:
     unknown = sorted(exclude_files - set(names))
     if unknown:
         raise DatasetError(f"the list of files to exclude names {unknown[0]}, which is not in {folder}")
-    wanted = [name for name in names if Path(name).parts[0] not in exclude and name not in exclude_files]
-    for name in sorted(set(names) - set(wanted)):
-        listed = name in exclude_files
-        yield FileResult(
-            name, reason="in the list of excluded files" if listed else f"in the excluded folder {Path(name).parts[0]}"
-        )
+    wanted = []
+    for name in names:
+        if name in exclude_files:
+            yield FileResult(name, reason="in the list of excluded files")
+        elif (top := Path(name).parts[0]) in exclude:
+            yield FileResult(name, reason=f"in the excluded folder {top}")
+        elif name in held_out:
+            yield FileResult(name, reason="kept for testing by manifest.csv")
+        else:
+            wanted.append(name)
     n_jobs = jobs or os.cpu_count() or 1
     if n_jobs == 1:
         yield from (tokenise_file(folder, name) for name in wanted)
@@ -182,8 +194,7 @@ def tokenise_file(folder: Path, name: str) -> FileResult:
     return FileResult(name, piece, turns(notes.onset, notes.pitch), lost=lost)
 
 
-def _split(folder: Path, kept: list[FileResult]) -> dict[str, list[TokenPiece]]:
-    manifest = _read_manifest(folder)
+def _split(manifest: dict[str, tuple[str, str]], kept: list[FileResult]) -> dict[str, list[TokenPiece]]:
     groups = group_works([result.turns for result in kept]) if not manifest else []
     splits: dict[str, list[TokenPiece]] = {"train": [], "valid": []}
     for index, result in enumerate(kept):
