@@ -142,6 +142,36 @@ def test_a_session_is_kept_on_disk(client: TestClient, opened: Open, own_config:
     assert client.get("/api/v1/session").json() == kept
 
 
+def test_works_are_kept_beside_each_other_and_not_overwritten_unseen(client: TestClient, own_config: Path) -> None:
+    def put(work: str, title: str, **headers: str) -> Any:
+        document = {"work": work, "project": {"title": title, "notes": [1, 2]}}
+        return client.put("/api/v1/session", json=document, headers=headers)
+
+    first = put("aaaaaaaa", "Waltz").headers["etag"]
+    put("bbbbbbbb", "March")
+    assert [(work["title"], work["notes"]) for work in client.get("/api/v1/works").json()] == [
+        ("March", 2),
+        ("Waltz", 2),
+    ]
+    assert client.get("/api/v1/session").json()["project"]["title"] == "March"
+    seen = client.get("/api/v1/works/aaaaaaaa")
+    assert (seen.json()["project"]["title"], seen.headers["etag"]) == ("Waltz", first)
+    second = put("aaaaaaaa", "Waltz in A", **{"if-match": first})
+    assert second.status_code == 204
+    refused = put("aaaaaaaa", "Waltz in B", **{"if-match": first})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (412, "changed")
+    assert client.get("/api/v1/works/aaaaaaaa").json()["project"]["title"] == "Waltz in A"
+    assert client.get("/api/v1/session").json()["project"]["title"] == "Waltz in A"
+    assert client.get("/api/v1/works/cccccccc").status_code == 404
+    for name in ("../../etc", "a", "a" * 65, 7):
+        answer = client.put("/api/v1/session", json={"work": name})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "request")
+    for number in range(45):
+        put(f"work-{number:04}", str(number))
+    assert len(client.get("/api/v1/works").json()) == 40
+    assert len(list((own_config / "works").iterdir())) == 40
+
+
 def test_a_slot_that_cannot_be_written_is_said(client: TestClient, own_config: Path) -> None:
     own_config.write_text("a file where a folder should be")
     answer = client.put("/api/v1/session", json={})

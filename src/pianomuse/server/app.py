@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from pianomuse.server import page, routes, sheets, taste, writing
+from pianomuse.server import page, routes, sheets, taste, works, writing
 from pianomuse.server.faults import Refused, add_handlers
 from pianomuse.server.guard import Guard
 from pianomuse.server.state import State
@@ -45,6 +45,7 @@ def create_app(state: State, *, has_page: bool = True) -> FastAPI:
     app.include_router(routes.router, prefix=_PREFIX)
     app.include_router(sheets.router, prefix=_PREFIX)
     app.include_router(taste.router, prefix=_PREFIX)
+    app.include_router(works.router, prefix=_PREFIX)
     app.include_router(writing.router, prefix=_PREFIX)
     if has_page:
         app.include_router(page.router)

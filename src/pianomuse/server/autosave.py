@@ -1,15 +1,38 @@
-"""One slot on disk where the studio keeps the piece that is open, so that nothing is lost when a window closes."""
+"""Where the studio keeps what is open, so that nothing is lost when a window closes, and no window overwrites another.
+
+A document that says which `work` it is has a file of its own; one that does not goes to a single slot. The tag of a
+file changes with every writing: whoever gives the tag that was last seen is refused where another has written since.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 
 from pianomuse.errors import RequestError, StorageError
 from pianomuse.midi.write import write_atomically
+
+WORKS_KEPT = 40
+"""The works written last stay; older ones go."""
+_WORK = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+class ChangedMeanwhileError(RequestError):
+    """Somebody else has written the same work since it was read."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A document on disk, and the tag of this writing of it."""
+
+    document: bytes
+    tag: str
 
 
 def slot_path() -> Path:
@@ -18,38 +41,86 @@ def slot_path() -> Path:
     return (Path(folder) if folder else user_data_path("pianomuse", appauthor=False)) / "studio.json"
 
 
-def keep(document: bytes) -> None:
-    """Keep a JSON object; the slot is as it was or whole.
+def keep(document: bytes, seen: str | None = None) -> str:
+    """Keep a JSON object; the file is as it was or whole. Return its new tag.
+
+    Args:
+        document: the object; `work` in it, if it has one, is 8 to 64 letters, digits and hyphens.
+        seen: the tag of the writing it follows; None: of none.
 
     Raises:
         RequestError: it is no JSON object.
+        ChangedMeanwhileError: what is kept is another writing than the one that was seen.
         StorageError: it cannot be written.
 
     """
     try:
-        is_object = isinstance(json.loads(document), dict)
+        found = json.loads(document)
     except (ValueError, RecursionError):
-        is_object = False
-    if not is_object:
+        found = None
+    if not isinstance(found, dict):
         raise RequestError("The body is no JSON object: send the project, or an object that holds it.")
-    path = slot_path()
+    path = _path_of(found["work"]) if "work" in found else slot_path()
     try:
+        if seen is not None and path.is_file() and _tag(path) != seen:
+            raise ChangedMeanwhileError("It was changed elsewhere since it was read: read it again, or keep another.")
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, document)
+        for old in _newest_first()[WORKS_KEPT:]:
+            old.unlink(missing_ok=True)
+        return _tag(path)
     except OSError as error:
         raise StorageError(f"{path} cannot be written ({error.strerror}): free space there, or export.") from error
 
 
-def kept() -> bytes | None:
-    """Return what is kept, None if nothing is.
+def kept(work: str | None = None) -> Kept | None:
+    """Return a work or, without its name, what was written last; None if nothing was.
 
     Raises:
+        RequestError: no name of a work.
         StorageError: it cannot be read.
 
     """
-    path = slot_path()
+    path = _path_of(work) if work is not None else _last()
     try:
-        return path.read_bytes()
+        return Kept(path.read_bytes(), _tag(path))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StorageError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+
+
+def works() -> list[dict[str, Any]]:
+    """Return the works on disk, the one written last first: `work`, `title`, `notes` and `saved_at` in milliseconds."""
+    found = []
+    for path in _newest_first():
+        try:
+            project = json.loads(path.read_bytes()).get("project") or {}
+            saved_at = path.stat().st_mtime_ns // 1_000_000
+            title, n_notes = str(project.get("title", "")), len(project.get("notes", ()))
+        except (OSError, ValueError, AttributeError, TypeError):
+            continue  # not written by the studio
+        found.append({"work": path.stem, "title": title, "notes": n_notes, "saved_at": saved_at})
+    return found
+
+
+def _path_of(work: object) -> Path:
+    if not isinstance(work, str) or not _WORK.fullmatch(work):
+        raise RequestError("work: name it with 8 to 64 letters, digits and hyphens")
+    return slot_path().parent / "works" / f"{work}.json"
+
+
+def _last() -> Path:
+    slot = slot_path()
+    paths = [*_newest_first()[:1], *([slot] if slot.is_file() else [])]
+    return max(paths, key=lambda path: path.stat().st_mtime_ns, default=slot)
+
+
+def _newest_first() -> list[Path]:
+    folder = slot_path().parent / "works"
+    return sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def _tag(path: Path) -> str:
+    status = path.stat()
+    return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'

@@ -1,4 +1,4 @@
-"""Addresses that answer at once: what is there, import and export, the slot on disk, the watched file."""
+"""Addresses that answer at once: what is there, import and export, the watched file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pianomuse.notation.musicxml import musicxml
 from pianomuse.render.piano import SAMPLE_RATE, score_sound
 from pianomuse.render.sheet import sheet_of
 from pianomuse.render.tempo import seconds_at, tempo_steps
-from pianomuse.server import autosave, bounds
+from pianomuse.server import bounds
 from pianomuse.server.examples import example, examples
 from pianomuse.server.faults import Refusal
 from pianomuse.server.project import project_of
@@ -165,27 +165,6 @@ def export_wav(project: Project, state: Held) -> Response:
         buffer = io.BytesIO()
         soundfile.write(buffer, score_sound(score), SAMPLE_RATE, format="WAV", subtype="PCM_16")
         return _download(buffer.getvalue(), WAV, project.title, "wav")
-
-
-@router.get("/session", responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}})
-def get_session(state: Held) -> Response:
-    """Return what was kept on disk, null if nothing was."""
-    with state.slot:
-        return Response(autosave.kept() or b"null", media_type="application/json")
-
-
-@router.put("/session", status_code=204, openapi_extra=_body("application/json", {"type": "object"}))
-async def put_session(request: Request, state: Held) -> None:
-    """Keep a JSON object on disk, in place of what was kept."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal(415, "media_type", "Send a JSON object as Content-Type: application/json.")
-    document = await request.body()
-
-    def keep() -> None:
-        with state.slot:
-            autosave.keep(document)
-
-    await run_in_threadpool(keep)
 
 
 @router.get("/watch", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})

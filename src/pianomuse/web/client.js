@@ -72,14 +72,22 @@ export async function sheetMusic(project, { first, last }, signal) {
   return (await request("/sheet", { ...json(body), signal })).json();
 }
 
-/** @returns {Promise<any>} */
-export async function savedSession() {
-  return (await request("/session")).json();
+/** What is kept on disk: a work or, without a name, what was written last; `tag` tells this writing from others. @param {string} [work] @returns {Promise<{document: any, tag: string | null}>} */
+export async function saved(work) {
+  const response = await request(work ? `/works/${work}` : "/session");
+  return { document: await response.json(), tag: response.headers.get("ETag") };
 }
 
-/** @param {unknown} session */
-export async function saveSession(session) {
-  await request("/session", json(session, "PUT"));
+/** @returns {Promise<{work: string, title: string, notes: number, saved_at: number}[]>} newest first */
+export async function works() {
+  return (await request("/works")).json();
+}
+
+/** @param {unknown} document @param {string | null} tag of the writing it follows @returns {Promise<string | null>} the new tag */
+export async function save(document, tag) {
+  const init = json(document, "PUT");
+  const headers = { ...init.headers, ...(tag ? { "If-Match": tag } : {}) };
+  return (await request("/session", { ...init, headers })).headers.get("ETag");
 }
 
 /** @typedef {{choices: number, moved: Record<string, number>}} Learnt */

@@ -214,14 +214,11 @@ window.addEventListener("error", (event) => fail(event.error ?? event.message));
 window.addEventListener("unhandledrejection", (event) => fail(event.reason));
 
 /** What tests and scripts may look at. */
-Object.assign(window, { pianomuse: { studio, roll, muse, listening, piano, playing, sheet } });
+Object.assign(window, { pianomuse: { studio, roll, muse, listening, piano, playing, sheet, files } });
 
 setLanguage(preferredLanguage());
 showWords();
 showTheme();
 say("ready");
-const last = await files.lastWork();
-if (last) {
-  files.show(last.project, last.heard, last.caret, last.chords);
-  toRoll();
-} else welcome();
+if (await files.goOn()) toRoll();
+else welcome();

@@ -19,6 +19,8 @@ import { orderOf, placeOf } from "./order.js";
 /** @typedef {import("./order.js").Place} Place */
 /** @typedef {{say: (key: string, values?: Record<string, unknown>) => void, fail: (error: unknown) => void, inWords: (reason: string) => string}} Voice */
 
+const PATIENCE_MS = 2500;
+
 /**
  * Events: `asking` when a request begins or ends, `placed` where the ideas stand, `warned`, and `learnt` when a choice moved
  * the order of later ideas.
@@ -77,11 +79,13 @@ export class Muse extends EventTarget {
     this._hasBegun = adds;
     this.dispatchEvent(new Event("asking"));
     this.voice.say("thinking");
+    const patience = setTimeout(() => this.isAsking && !this.studio.ghosts?.ideas.length && this.voice.say("thinkingLong"), PATIENCE_MS);
     try {
       await this._follow(order, asking, adds);
     } catch (error) {
       if (!asking.signal.aborted) this.voice.fail(error);
     } finally {
+      clearTimeout(patience);
       if (this._asking === asking) this._asking = null;
       this.dispatchEvent(new Event("asking"));
     }

@@ -5,13 +5,13 @@ import * as client from "../client.js";
 import { emptyProject, lastTick } from "../music/project.js";
 import { fail, hideProblem, say, showProblem } from "./status.js";
 import { byId, text } from "./words.js";
+import { Works } from "./works.js";
 
 /** @typedef {import("../studio.js").Studio} Studio */
 /** @typedef {import("../music/types.js").Project} Project */
 /** @typedef {import("../ideas/heard.js").Heard} Heard */
 /** @typedef {{project: Project, heard: Heard[], caret: number, chords?: [number, string][], savedAt: number}} Saved */
 
-const STORE = "pianomuse.session";
 const SAVE_AFTER_MS = 400;
 const ENDINGS = { midi: "mid", musicxml: "musicxml", wav: "wav" };
 
@@ -19,6 +19,8 @@ export class Files {
   /** @param {Studio} studio */
   constructor(studio) {
     this.studio = studio;
+    this.works = new Works();
+    this.works.addEventListener("copied", () => showProblem(text("workCopied", { title: studio.project.title })));
     this._timer = 0;
     this._isReady = false;
     this._kept = ""; // key of the text that says where
@@ -27,7 +29,9 @@ export class Files {
         if (!studio.preview && this._isReady) this._saveSoon();
       });
     }
-    window.addEventListener("pagehide", () => this._keepHere());
+    window.addEventListener("pagehide", () => {
+      if (this._isReady) this.works.keepHere(this._saved());
+    });
     this._acceptDrops();
   }
 
@@ -40,6 +44,7 @@ export class Files {
     }
     try {
       const { project, warnings } = await client.importMidi(file);
+      this._begin();
       this.show({ ...project, title: project.title || name.replace(/\.midi?$/i, "") });
       if (warnings.length) showProblem(warnings.join(" "));
     } catch (error) {
@@ -51,13 +56,16 @@ export class Files {
   /** @param {string} name */
   async openExample(name) {
     try {
-      this.show(await client.example(name));
+      const project = await client.example(name);
+      this._begin();
+      this.show(project);
     } catch (error) {
       fail(error);
     }
   }
 
   openEmpty() {
+    this._begin();
     this.show(emptyProject(text("untitled")));
   }
 
@@ -91,25 +99,40 @@ export class Files {
     }
   }
 
-  /** What was kept last: in this browser or on disk, whichever is newer. @returns {Promise<Saved | null>} */
-  async lastWork() {
-    const here = readHere();
-    const there = await client.savedSession().catch(() => null);
-    const disk = there?.project ? /** @type {Saved} */ (there) : null;
-    if (!disk || (here && here.savedAt >= disk.savedAt)) return here;
-    return disk;
+  /** Go on with what was kept last; tell whether there is anything. @returns {Promise<boolean>} */
+  async goOn() {
+    const last = await this.works.last();
+    if (last) this._bringBack(last.saved, last.isOnDisk);
+    return last !== null;
+  }
+
+  /** Go on with another work. @param {string} name */
+  async openWork(name) {
+    try {
+      if (this._isReady) await this.save();
+      const saved = await this.works.open(name);
+      if (saved) this._bringBack(saved, true);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** @param {Saved} saved @param {boolean} isOnDisk as it is: nothing needs to be written */
+  _bringBack({ project, heard, caret, chords }, isOnDisk) {
+    this.show(project, heard, caret, chords);
+    if (isOnDisk) window.clearTimeout(this._timer);
+  }
+
+  /** Other music is about to be opened: what is open is kept, and a new work begins. */
+  _begin() {
+    if (this._isReady) void this.save();
+    this.works.begin();
   }
 
   /** Keep the work now. */
   async save() {
     window.clearTimeout(this._timer);
-    const isHere = this._keepHere();
-    try {
-      await client.saveSession(this._saved());
-      this._kept = "saved";
-    } catch {
-      this._kept = isHere ? "savedHere" : "offline";
-    }
+    this._kept = await this.works.keep(this._saved());
     this.showKept();
   }
 
@@ -129,18 +152,6 @@ export class Files {
     return { project, heard, caret, chords: [...chords], savedAt: Date.now() };
   }
 
-  /** @returns {boolean} whether there was room */
-  _keepHere() {
-    if (!this._isReady) return false;
-    try {
-      localStorage.setItem(STORE, JSON.stringify(this._saved()));
-      return true;
-    } catch {
-      localStorage.removeItem(STORE); // too large for the browser; the disk keeps it
-      return false;
-    }
-  }
-
   _acceptDrops() {
     const shade = byId("drop");
     const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
@@ -158,15 +169,5 @@ export class Files {
       const file = event.dataTransfer?.files[0];
       if (file) void this.open(file);
     });
-  }
-}
-
-/** @returns {Saved | null} */
-function readHere() {
-  try {
-    const saved = JSON.parse(localStorage.getItem(STORE) ?? "null");
-    return saved?.project?.notes ? saved : null;
-  } catch {
-    return null;
   }
 }

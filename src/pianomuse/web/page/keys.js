@@ -156,7 +156,9 @@ function keysOfRoll({ studio, roll, muse, listening, editing, page }) {
     "Alt+Shift+ArrowRight": () => editing.lengthen(1),
     j: () => editing.nextNote(-1),
     k: () => editing.nextNote(1),
-    n: () => editing.write(),
+    n: () => {
+      if (!muse.playAlong(studio.cursorPitch)) editing.write();
+    },
     p: () => editing.pedal(),
     q: () => editing.quantise(),
     h: () => editing.otherHand(),

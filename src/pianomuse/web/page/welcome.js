@@ -9,6 +9,8 @@ import { byId, currentLanguage, make, text } from "./words.js";
 /** @typedef {import("./files.js").Files} Files */
 /** @typedef {import("./files.js").Saved} Saved */
 
+const WORKS = 4; // so many others are offered
+
 /** @param {string} id @returns {HTMLDialogElement} */
 function dialog(id) {
   return /** @type {HTMLDialogElement} */ (byId(id));
@@ -33,6 +35,11 @@ export async function showWelcome(files, also) {
   list.replaceChildren(empty, open);
   if (!welcome.open) welcome.showModal();
   try {
+    for (const { work, title, saved_at: at } of (await files.works.others()).slice(0, WORKS)) {
+      const when = new Date(at).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+      const name = text("welcomeGoOn", { title: title || text("untitled") });
+      list.append(card(name, when, "work", () => void files.openWork(work).then(close), work));
+    }
     for (const { name, title, bars } of await client.examples()) {
       const facts = text("nBars", { bars });
       list.append(card(title, facts, "note", () => void files.openExample(name).then(close), name));
