@@ -34,7 +34,7 @@ function json(body, method = "POST") {
 }
 
 /** The project as the server knows it, without marks of our own. @param {Project} project @returns {Project} */
-export function plain(project) {
+export function plain({ origins, ...project }) {
   const notes = project.notes.map(({ tick, duration, pitch, velocity, track }) => {
     return { tick: Math.round(tick), duration: Math.max(Math.round(duration), 1), pitch, velocity, track };
   });

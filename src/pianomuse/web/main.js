@@ -1,6 +1,7 @@
 // @ts-check
 /** Puts the page together. */
 
+import { setUpMarks } from "./authorship/marks.js";
 import * as client from "./client.js";
 import { Muse } from "./ideas/muse.js";
 import { standsInTheWay } from "./ideas/order.js";
@@ -110,7 +111,10 @@ let serverIs = /** @type {Promise<Record<string, unknown>> | null} */ (null);
 function showModel() {
   serverIs ??= client.info();
   serverIs.then(
-    ({ model, device }) => (byId("model").textContent = text("model", { model, device })),
+    ({ model, style, device }) => {
+      studio.model = style ? `${model} + ${style}` : `${model}`;
+      byId("model").textContent = text("model", { model: studio.model, device });
+    },
     () => (byId("model").textContent = text("offline")),
   );
 }
@@ -140,6 +144,7 @@ const playing = setUpPlaying({ studio, roll, piano, listening, muse, say, toRoll
 const chordEntry = setUpChordEntry(studio, roll, toRoll);
 const showLists = setUpIdeaList(studio, muse, () => roll.colours, { say, reveal: (from, to) => roll.reveal(from, to) });
 setUpFields(showAsk);
+setUpMarks(roll);
 setUpTopBar(studio, listening, piano, toRoll);
 listenToPointer(roll, { hear, toggle: (id) => muse.toggle(id) });
 listenToMap(roll, map);
@@ -192,11 +197,7 @@ fileChooser.addEventListener("change", () => {
   if (file) void files.open(file).then(toRoll);
   fileChooser.value = "";
 });
-byId("marks").addEventListener("change", () => {
-  roll.marks = /** @type {HTMLInputElement} */ (byId("marks")).checked;
-  roll.touch("notes");
-});
-for (const format of /** @type {const} */ (["midi", "musicxml", "wav"])) {
+for (const format of /** @type {const} */ (["midi", "musicxml", "wav", "authorship"])) {
   onClick(`export-${format}`, () => {
     exportMenu.open = false;
     void files.export(format);

@@ -6,6 +6,7 @@
  */
 
 import { History } from "./music/history.js";
+import { signed } from "./music/origins.js";
 import { emptyProject, lastTick } from "./music/project.js";
 import { TimeMap } from "./music/time.js";
 import { withRoom } from "./ideas/ghosts.js";
@@ -32,6 +33,7 @@ export class Studio extends EventTarget {
     this.selection = new Set();
     this.caret = 0;
     this.cursorPitch = 60;
+    this.model = ""; // that writes ideas, and its style
     /** @type {Span | null} */
     this.range = null;
     /** @type {Ghosts | null} */
@@ -80,11 +82,14 @@ export class Studio extends EventTarget {
   /**
    * Do a step that can be undone.
    * @param {string} name key of its text
-   * @param {Project} project
-   * @param {{select?: Iterable<Note>, ghosts?: Ghosts | null, caret?: number}} [also] `ghosts` where the step is about them
+   * @param {Project} music
+   * @param {{select?: Iterable<Note>, ghosts?: Ghosts | null, caret?: number, by?: Partial<import("./music/types.js").Origin>}} [also]
+   *   `ghosts` where the step is about them, `by` what wrote its notes
    */
-  apply(name, project, also = {}) {
+  apply(name, music, also = {}) {
     const before = this._state();
+    const now = { at: Date.now(), by: also.by, ghosts: this.ghosts };
+    const { project, exchanged } = signed(this.project, music, name, now);
     const stays = this.ghosts && firstChange(this.project, project) >= this.ghosts.end;
     this._take(project);
     this.preview = null;
@@ -92,7 +97,8 @@ export class Studio extends EventTarget {
     else if (!stays) this.ghosts = null;
     if (also.caret !== undefined) this.caret = also.caret;
     const alive = new Set(project.notes);
-    this.selection = new Set([...(also.select ?? this.selection)].filter((note) => alive.has(note)));
+    const selected = [...(also.select ?? this.selection)].map((note) => exchanged.get(note) ?? note);
+    this.selection = new Set(selected.filter((note) => alive.has(note)));
     this.history.add(name, before, this._state());
     this._tell("project", "selection", "caret", "ghosts");
   }

@@ -193,7 +193,8 @@ export class Muse extends EventTarget {
     }
     const caret = rest ? rest.front : ghosts.end;
     const isFirst = !ghosts.taken.size;
-    studio.apply("stepAccept", project, { ghosts: rest, caret });
+    const by = { model: studio.model, seed: idea.seed, number: idea.number };
+    studio.apply("stepAccept", project, { ghosts: rest, caret, by });
     this.dispatchEvent(new CustomEvent("placed", { detail: { start: caret, end: rest ? rest.end : caret + 1 } }));
     const values = { number: ghosts.chosen + 1, notes: taken.length, bar: studio.time.barAt(ghosts.front).number };
     this.voice.say(rest ? "acceptedPart" : "acceptedAll", values);

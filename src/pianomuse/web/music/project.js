@@ -39,7 +39,7 @@ export function exchange(project, gone, come) {
 /** The same note, changed by hand: no longer as it was suggested. @param {Note} note @param {Partial<Note>} change @returns {Note} */
 export function edited(note, change) {
   const { suggested, ...rest } = note;
-  return { ...rest, ...change };
+  return { ...rest, ...change, edited: true };
 }
 
 /** Move in time and pitch, all together or, where one would leave the piano, not at all. @param {Note[]} notes @param {number} ticks @param {number} semitones @returns {Note[] | null} */

@@ -1,6 +1,7 @@
 // @ts-check
 /** Opening, exporting and keeping the work. */
 
+import { authorshipRecord } from "../authorship/record.js";
 import * as client from "../client.js";
 import { emptyProject, lastTick } from "../music/project.js";
 import { fail, hideProblem, say, showProblem } from "./status.js";
@@ -13,7 +14,7 @@ import { Works } from "./works.js";
 /** @typedef {{project: Project, heard: Heard[], caret: number, chords?: [number, string][], savedAt: number}} Saved */
 
 const SAVE_AFTER_MS = 400;
-const ENDINGS = { midi: "mid", musicxml: "musicxml", wav: "wav" };
+const ENDINGS = { midi: "mid", musicxml: "musicxml", wav: "wav", authorship: "authorship.html" };
 
 export class Files {
   /** @param {Studio} studio */
@@ -81,13 +82,15 @@ export class Files {
     this._saveSoon();
   }
 
-  /** @param {"midi" | "musicxml" | "wav"} format */
+  /** @param {keyof typeof ENDINGS} format */
   async export(format) {
     const { project } = this.studio;
     const name = `${(project.title || text("untitled")).replace(/[/\\:*?"<>|]/g, " ").trim()}.${ENDINGS[format]}`;
     say("exporting");
     try {
-      const url = URL.createObjectURL(await client.exportAs(project, format));
+      const record = () => new Blob([authorshipRecord(this.studio)], { type: "text/html" });
+      const file = format === "authorship" ? record() : await client.exportAs(project, format);
+      const url = URL.createObjectURL(file);
       const link = document.createElement("a");
       link.href = url;
       link.download = name;

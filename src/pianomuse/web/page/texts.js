@@ -1,8 +1,11 @@
 // @ts-check
 /** Every text of the page, in English and Chinese. `{name}` is filled in. */
 
+import { AUTHORSHIP_TEXTS } from "../authorship/texts.js";
+
 /** @type {Record<string, [english: string, chinese: string]>} */
 export const TEXTS = {
+  ...AUTHORSHIP_TEXTS,
   open: ["Open…", "打开…"],
   newPiece: ["Start…", "开始…"],
   export: ["Export", "导出"],

@@ -1,0 +1,37 @@
+// @ts-check
+/** Texts of the *Authorship record*, in English and Chinese. */
+
+/** @type {Record<string, [english: string, chinese: string]>} */
+export const AUTHORSHIP_TEXTS = {
+  exportAuthorship: ["Authorship record (HTML, to print)", "创作记录(HTML,可打印)"],
+  authorship: ["Authorship record", "创作记录"],
+  authorshipOf: ["Authorship record: {title}", "创作记录:{title}"],
+  authorshipMade: ["Made by PianoMuse on {when} · {notes} notes", "由 PianoMuse 于 {when} 生成 · {notes} 个音"],
+  authorshipNotes: ["Where the notes come from", "音符的来源"],
+  "made-imported": ["from the imported file, as they were", "来自导入的文件,未改动"],
+  "made-importedEdited": ["from the imported file, then changed by hand, or copies of them", "来自导入的文件,之后手动改动或复制"],
+  "made-played": ["played on a keyboard", "在键盘上弹奏"],
+  "made-along": ["played on a keyboard, while an idea showed the same notes", "在键盘上弹奏,当时灵感显示了相同的音"],
+  "made-drawn": ["drawn by hand", "手动绘制"],
+  "made-kept": ["suggested by the model and taken as they were", "由模型建议,原样采纳"],
+  "made-changed": ["suggested by the model, taken, then changed by hand, or copies of them", "由模型建议,采纳后手动改动或复制"],
+  "made-unknown": ["not known", "未知"],
+  authorshipStrip: ["Bars 1 to {bars}: each column is a bar, its colours the shares of its notes.", "第 1 至 {bars} 小节:每列为一小节,颜色表示各来源所占比例。"],
+  authorshipIdeas: ["Ideas that were taken", "采纳的灵感"],
+  authorshipHeard: ["{heard} ideas are kept under Ideas heard; notes of {taken} are in the piece.", "“听过的灵感”中有 {heard} 个;其中 {taken} 个的音符在作品里。"],
+  authorshipNone: ["None is in the piece.", "作品中没有采纳的灵感。"],
+  authorshipMore: ["and {n} more", "另有 {n} 个"],
+  authorshipWhen: ["taken", "采纳时间"],
+  authorshipBars: ["bars", "小节"],
+  authorshipKept: ["notes as suggested", "原样音数"],
+  authorshipChanged: ["changed since", "改动音数"],
+  authorshipWriter: ["written by", "由谁写成"],
+  authorshipBy: ["{model} · seed {seed} · idea {number}", "{model} · 种子 {seed} · 灵感 {number}"],
+  authorshipWords: ["What this page is, and what it is not", "本页说明什么,不说明什么"],
+  authorshipWords1: ["It is what the studio wrote down on this computer while the piece was made. It proves nothing: whoever has the project can change it.",
+    "本页是工作室在这台电脑上随创作过程记下的内容。它不构成证明:持有项目的人可以修改它。"],
+  authorshipWords2: ["Of imported notes it knows only that they were in the file; who wrote them, it does not know.", "对于导入的音符,只知道它们在文件中,不知道由谁写成。"],
+  authorshipWords3: ["It counts the notes that are in the piece now. Choosing, leaving out, deleting, tempo, loudness and pedal are work that it does not count.",
+    "只统计现在作品中的音符。选择、舍弃、删除、速度、力度与踏板等工作未计入。"],
+  authorshipWords4: ["None of it is in the exported music: MIDI, sheet music and sound are the same with it and without it.", "这些内容都不在导出的音乐里:MIDI、乐谱与音频有无此记录完全相同。"],
+};
