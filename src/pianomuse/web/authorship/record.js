@@ -24,7 +24,7 @@ const COLOURS = {
 const STYLE = `@page { size: A4; margin: 16mm }
 body { max-width: 700px; margin: 28px auto; padding: 0 14px; color: #1c1c1e; font: 13px/1.45 system-ui, "Noto Sans SC", sans-serif }
 h1 { margin: 0; font-size: 22px } h2 { margin: 18px 0 5px; font-size: 14px } p { margin: 4px 0 }
-.facts { color: #626266 } svg { width: 100%; height: auto }
+.facts { color: #626266 } svg { width: 100%; height: auto; margin-top: 12px }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: 3px 8px 3px 0; border-bottom: 1px solid #e2e2dd; text-align: left; vertical-align: top }
 th { color: #626266; font-weight: 600 } .n { width: 70px; text-align: right }

@@ -18,7 +18,7 @@ export const AUTHORSHIP_TEXTS = {
   "made-unknown": ["not known", "未知"],
   authorshipStrip: ["Bars 1 to {bars}: each column is a bar, its colours the shares of its notes.", "第 1 至 {bars} 小节:每列为一小节,颜色表示各来源所占比例。"],
   authorshipIdeas: ["Ideas that were taken", "采纳的灵感"],
-  authorshipHeard: ["{heard} ideas are kept under Ideas heard; notes of {taken} are in the piece.", "“听过的灵感”中有 {heard} 个;其中 {taken} 个的音符在作品里。"],
+  authorshipHeard: ["Kept under Ideas heard: {heard}. Ideas whose notes are in the piece: {taken}.", "“听过的灵感”中有 {heard} 个;音符留在作品里的灵感有 {taken} 个。"],
   authorshipNone: ["None is in the piece.", "作品中没有采纳的灵感。"],
   authorshipMore: ["and {n} more", "另有 {n} 个"],
   authorshipWhen: ["taken", "采纳时间"],
