@@ -1,11 +1,15 @@
-"""Write what docs/reference says of commands, settings and HTTP fields anew from the code: nothing is typed twice.
+"""Write what docs/reference says of commands, settings, HTTP fields and Python names anew from the code.
 
-What stands between the marks of cli.md and http.md is replaced; all else in these pages is written by hand. Needs the
-extras `train` and `studio`. `tests/docs/test_references.py` tells when it has to be run again.
+What stands between the marks of cli.md, http.md and python.md is replaced; all else in these pages is written by hand.
+Needs the extras `train` and `studio`. `tests/docs/test_references.py` tells when it has to be run again. (More than 300
+lines, because the three pages share their tables.)
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -24,9 +28,9 @@ Row = tuple[str, str, str]  # option or argument, value, what it does
 
 def main() -> int:
     """Replace what stands between the marks of both pages."""
-    for name, text in (("cli.md", "\n".join(commands())), ("http.md", "\n".join(fields(openapi())))):
+    for name, lines in (("cli.md", commands()), ("http.md", fields(openapi())), ("python.md", public_names())):
         page = REFERENCE / name
-        page.write_text(put_between(page.read_text("utf-8"), text), encoding="utf-8")
+        page.write_text(put_between(page.read_text("utf-8"), "\n".join(lines)), encoding="utf-8")
         print(page)
     return 0
 
@@ -158,19 +162,20 @@ def kind_of(schema: dict[str, Any]) -> str:
     return ", ".join([kind, *bounds_of(schema)])
 
 
-def bounds_of(schema: dict[str, Any]) -> Iterator[str]:
-    """Yield what a schema says about sizes."""
+def bounds_of(schema: dict[str, Any]) -> list[str]:
+    """Return what a schema says about sizes."""
     low, high = schema.get("minimum"), schema.get("maximum")
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     if low is not None and high is not None:
-        yield f"{number(low)} to {number(high)}"
-    else:
-        yield from (f"at least {number(low)}" for _ in [0] if low is not None)
-        yield from (f"at most {number(high)}" for _ in [0] if high is not None)
-    yield from (f"above {number(above)}" for _ in [0] if above is not None)
-    yield from (f"below {number(below)}" for _ in [0] if below is not None)
-    yield from (f"at most {schema['maxItems']:,}" for _ in [0] if "maxItems" in schema)
-    yield from (f"at most {schema['maxLength']:,} characters" for _ in [0] if "maxLength" in schema)
+        return [f"{number(low)} to {number(high)}"]
+    words = {
+        "minimum": "at least {}",
+        "maximum": "at most {}",
+        "exclusiveMinimum": "above {}",
+        "exclusiveMaximum": "below {}",
+        "maxItems": "at most {}",
+        "maxLength": "at most {} characters",
+    }
+    return [text.format(number(schema[key])) for key, text in words.items() if key in schema]
 
 
 def body(holder: dict[str, Any] | None) -> str:
@@ -187,6 +192,63 @@ def body(holder: dict[str, Any] | None) -> str:
 def success(operation: dict[str, Any]) -> dict[str, Any]:
     """Return the answer of a request that is done."""
     return next((answer for code, answer in operation["responses"].items() if code.startswith("2")), {})
+
+
+def public_names() -> Iterator[str]:
+    """Yield the lines about what programs in Python use: composing first, then data, model and operator."""
+    import pianomuse
+    from pianomuse.api import Muse, load
+    from pianomuse.generate import options, session_events
+    from pianomuse.generate.ghost import Ghost
+    from pianomuse.generate.ideas import Candidate, Ideas
+    from pianomuse.generate.session import Session
+    from pianomuse.generate.stream import Stream
+    from pianomuse.wkv import wkv7
+
+    yield from name_and_text("load", load)
+    yield from class_and_methods(Muse)
+    yield from ("## Options", "", plain(options.Options.__doc__), "")
+    yield from table("option", list(fields_with_texts(options)), "type")
+    for kind in (Ideas, Candidate, Session, Stream, Ghost):
+        yield from class_and_methods(kind)
+    yield from ("## Events", "", *(session_events.__doc__ or "").strip().splitlines(), "")
+    for kind in vars(session_events).values():
+        if isinstance(kind, type) and kind.__module__ == session_events.__name__:
+            yield from name_and_text(kind.__name__, kind, level=3)
+    for name in (name for name in pianomuse.__all__ if name not in ("load", "__version__")):
+        found = getattr(pianomuse, name)
+        yield from class_and_methods(found) if isinstance(found, type) else name_and_text(name, found)
+    yield from name_and_text("wkv.wkv7", wkv7)
+
+
+def class_and_methods(kind: type) -> Iterator[str]:
+    """Yield what is said of a class and of what it can do."""
+    yield from name_and_text(kind.__name__, kind)
+    for name, member in vars(kind).items():
+        member = getattr(member, "func", member)  # a cached property
+        if not name.startswith("_") and inspect.getdoc(member) and (callable(member) or isinstance(member, property)):
+            yield from name_and_text(f"{kind.__name__}.{name}", member, level=3)
+
+
+def name_and_text(name: str, member: Any, *, level: int = 2) -> Iterator[str]:
+    """Yield a heading, and how it is called with its docstring."""
+    called = ""
+    if callable(member):
+        parameters = [p.replace(annotation=p.empty) for p in inspect.signature(member).parameters.values()]
+        parameters = [p for p in parameters if p.name not in ("self", "cls")]
+        signature = re.sub(r"<[^<>]*(?:<\w+>[^<>]*)?>", "...", str(inspect.Signature(parameters)))
+        called = f"{name.rsplit('.', 1)[-1]}{signature}\n\n"
+    yield from (f"{'#' * level} {name}", "", "```text", f"{called}{inspect.getdoc(member)}", "```", "")
+
+
+def fields_with_texts(module: Any) -> Iterator[Row]:
+    """Yield the fields of `Options` with the texts that stand below them."""
+    tree = ast.parse(inspect.getsource(module))
+    body = next(n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Options")
+    for one, two in itertools.pairwise(body):
+        if isinstance(one, ast.AnnAssign) and isinstance(two, ast.Expr):
+            text = ast.literal_eval(two.value)
+            yield f"`{ast.unparse(one.target)}`", f"`{ast.unparse(one.annotation)}`", plain(text).replace("``", "`")
 
 
 def table(first: str, lines: list[Row], second: str = "value") -> Iterator[str]:

@@ -34,6 +34,10 @@ def test_the_page_about_http_is_new(script: ModuleType) -> None:
     assert script.put_between(page("http.md"), "\n".join(script.fields(script.openapi()))) == page("http.md"), AGAIN
 
 
+def test_the_page_about_python_is_new(script: ModuleType) -> None:
+    assert script.put_between(page("python.md"), "\n".join(script.public_names())) == page("python.md"), AGAIN
+
+
 def test_every_command_and_option_is_told() -> None:
     from pianomuse import cli
 

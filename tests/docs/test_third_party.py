@@ -79,3 +79,11 @@ def test_every_package_that_is_installed_is_named() -> None:
     table = (ROOT / "THIRD_PARTY.md").read_text("utf-8")
     listed = set(re.findall(r"^\| ([\w-]+) \| [A-Z]", table, flags=re.MULTILINE))
     assert listed == names
+
+
+def test_the_citation_is_of_this_version() -> None:
+    import pianomuse
+
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {pianomuse.__version__}\n" in citation
+    assert "\nlicense: MIT\n" in citation
