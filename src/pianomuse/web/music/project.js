@@ -64,6 +64,20 @@ export function cleared(project, { from, to }) {
   return { ...project, notes: project.notes.filter(outside), pedals: project.pedals.filter(outside) };
 }
 
+/** A stretch of the music with other notes in it, as a piece of its own that begins at a bar line. @param {Project} project @param {Span} span @param {Pick<Project, "notes" | "pedals">} music @returns {Project} */
+export function excerpt(project, { from, to }, { notes, pedals }) {
+  /** @template {{tick: number}} T @param {T} event @returns {T} */
+  const early = (event) => ({ ...event, tick: Math.max(event.tick - from, 0) });
+  /** What holds at the start, and what changes inside. @template {{tick: number}} T @param {readonly T[]} events @returns {T[]} */
+  const inside = (events) => {
+    const before = events.filter(({ tick }) => tick <= from).slice(-1);
+    return [...before, ...events.filter(({ tick }) => tick > from && tick < to)].map(early);
+  };
+  const { tempos, metres } = project;
+  const own = { notes: notes.map(early), pedals: pedals.map(early), tempos: inside(tempos), metres: inside(metres) };
+  return { ...project, ...own, source: null };
+}
+
 /** Push everything from a tick on later. @param {Project} project @param {number} tick @param {number} by @returns {Project} */
 export function pushed(project, tick, by) {
   /** @template {{tick: number}} T @param {T} event @returns {T} */

@@ -85,7 +85,7 @@ export class Files {
   /** @param {keyof typeof ENDINGS} format */
   async export(format) {
     const { project } = this.studio;
-    const name = `${(project.title || text("untitled")).replace(/[/\\:*?"<>|]/g, " ").trim()}.${ENDINGS[format]}`;
+    const name = `${fileName(project.title)}.${ENDINGS[format]}`;
     say("exporting");
     try {
       const record = () => new Blob([authorshipRecord(this.studio)], { type: "text/html" });
@@ -173,4 +173,9 @@ export class Files {
       if (file) void this.open(file);
     });
   }
+}
+
+/** A title as a name for a file. @param {string} title */
+export function fileName(title) {
+  return (title || text("untitled")).replace(/[/\\:*?"<>|]/g, " ").trim();
 }

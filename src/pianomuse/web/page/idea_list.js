@@ -4,6 +4,9 @@
 import { broughtBack } from "../ideas/heard.js";
 import { LIKES } from "../ideas/likes.js";
 import { noteColour } from "../roll/colours.js";
+import { excerpt } from "../music/project.js";
+import { dragsOut } from "./drag_out.js";
+import { fileName } from "./files.js";
 import { inWords } from "./reasons.js";
 import { settingsText } from "./settings_text.js";
 import { byId, make, text } from "./words.js";
@@ -14,6 +17,8 @@ import { byId, make, text } from "./words.js";
 /** @typedef {import("../roll/colours.js").Colours} Colours */
 /** @typedef {import("../ideas/muse.js").Muse} Muse */
 
+/** @type {WeakMap<Idea, import("../music/types.js").Project>} made once, as what was prepared for it is known by it */
+const alones = new WeakMap();
 const PICTURE = { width: 244, height: 44 };
 
 /** @param {Studio} studio @param {Muse} muse @param {() => Colours} colours @param {{say: (key: string, values?: Record<string, unknown>) => void, reveal: (from: number, to: number) => void}} also */
@@ -53,11 +58,22 @@ function showIdeas(studio, muse, colours) {
     const button = make("button", { class: "idea", type: "button", ...marks });
     button.append(head(idea, index), picture(idea, ghosts.start, ghosts.end, colours), foot(idea));
     button.addEventListener("click", () => muse.choose(index));
+    if (idea.isFinished) dragsOut(button, () => ideaAlone(studio, idea, index));
     const card = make("div", { class: "idea-card" }, button);
     if (idea.isFinished && isChosen) card.append(wishes(studio, muse, idea, index));
     list.append(card);
   });
   if (had) /** @type {HTMLElement | null} */ (list.querySelector(`[data-name="${had}"]`))?.focus();
+}
+
+/** The idea as a piece of its own, from the bar line before it. @param {Studio} studio @param {Idea} idea @param {number} index */
+function ideaAlone({ project, ghosts, time }, idea, index) {
+  let alone = alones.get(idea);
+  if (!alone && ghosts) {
+    alone = excerpt(project, { from: time.barAt(ghosts.start).tick, to: ghosts.end }, idea);
+    alones.set(idea, alone);
+  }
+  return { project: alone ?? project, name: `${fileName(project.title)} ${index + 1}` };
 }
 
 /** A star, and more like this idea. @param {Studio} studio @param {Muse} muse @param {Idea} idea @param {number} index */

@@ -67,7 +67,8 @@ export function moving(studio, view, from, grabbed, hear) {
   return {
     move(point) {
       const wanted = grabbed.tick + (point.x - from.x) / view.perTick;
-      const to = Math.abs(point.x - from.x) < CLICK_PX ? grabbed.tick : studio.time.snap(wanted, studio.snapTicks);
+      const step = point.alt && !from.alt ? 0 : studio.snapTicks; // Alt from the start copies
+      const to = Math.abs(point.x - from.x) < CLICK_PX ? grabbed.tick : studio.time.snap(wanted, step);
       const before = semitones;
       ticks = Math.max(to - grabbed.tick, -earliest);
       semitones = Math.round((from.y - point.y) / view.row);
