@@ -33,7 +33,8 @@ from pianomuse.generate.stream import Origin, Stream
 from pianomuse.generate.surprise import NoteSurprise, surprise
 from pianomuse.generate.taste import Taste, load_taste
 from pianomuse.measure.known_works import KnownWorks, load_known_works
-from pianomuse.midi.read import Piece, read_midi
+from pianomuse.midi.read import Piece
+from pianomuse.notation.read_musicxml import read_piece
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import require_same
 
@@ -374,8 +375,8 @@ def _read(source: Source, first_downbeat: float | None) -> tuple[Piece, int | No
     """Read the piece; a first downbeat, in quarter notes, becomes ticks of its file."""
     if first_downbeat is not None and not 0 <= first_downbeat <= _FARTHEST_DOWNBEAT:
         raise RequestError(f"--first-downbeat {first_downbeat:g}: choose 0 to {_FARTHEST_DOWNBEAT} quarter notes")
-    piece = source if isinstance(source, Piece) else read_midi(source)
+    piece = source if isinstance(source, Piece) else read_piece(source)
     if first_downbeat is None:
         return piece, None
     ticks = round(first_downbeat * piece.grid.ticks_per_quarter)
-    return (piece if isinstance(source, Piece) else read_midi(source, first_downbeat_ticks=ticks)), ticks
+    return (piece if isinstance(source, Piece) else read_piece(source, first_downbeat_ticks=ticks)), ticks

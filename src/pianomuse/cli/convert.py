@@ -1,4 +1,4 @@
-"""`pianomuse convert`: a MIDI file as sheet music."""
+"""`pianomuse convert`: a MIDI file as sheet music, and sheet music as a MIDI file."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ def register(app: typer.Typer) -> None:
 
 
 def convert(
-    midi: Annotated[Path, typer.Argument(metavar="IN.mid", help="The piece; its piano part is written.")],
-    sheet: Annotated[Path, typer.Argument(metavar="OUT.musicxml", help="The sheet music; .mxl compresses it.")],
-    title: Annotated[str, typer.Option("--title", help="Over the music; default: the name of IN.mid.")] = "",
+    midi: Annotated[
+        Path, typer.Argument(metavar="IN", help="A MIDI file, whose piano part is written, or sheet music.")
+    ],
+    sheet: Annotated[Path, typer.Argument(metavar="OUT", help="Sheet music (.musicxml, or .mxl compressed) or .mid.")],
+    title: Annotated[str, typer.Option("--title", help="Over the music; default: the name of IN.")] = "",
     first_downbeat: o.FirstDownbeat = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over OUT.musicxml where it exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over OUT where it exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Write a MIDI file as sheet music for MuseScore, Dorico, Sibelius or Finale: two staves, spelled in the key."""
+    """Write a MIDI file as sheet music for notation programs, or sheet music as a MIDI file with its repeats played."""
     from pianomuse.errors import RequestError
-    from pianomuse.midi.read import read_midi
     from pianomuse.notation.musicxml import APPROXIMATE
+    from pianomuse.notation.read_musicxml import is_sheet_music, read_piece
     from pianomuse.render.sheet import sheet_of, write_sheet
 
     if first_downbeat is not None and not 0 <= first_downbeat <= 64:
@@ -40,10 +42,13 @@ def convert(
         raise RequestError(f"{sheet} exists; give another name, or --force to write over it")
     if sheet.exists() and midi.exists() and sheet.samefile(midi):
         raise RequestError(f"{sheet} is the piece itself; give another name for the sheet music")
+    if is_sheet_music(midi) and sheet.suffix.lower() in (".mid", ".midi"):
+        _to_midi(midi, sheet, as_json=as_json)
+        return
     begun = time.perf_counter()
-    piece = read_midi(midi)
+    piece = read_piece(midi)
     if first_downbeat is not None:
-        piece = read_midi(midi, first_downbeat_ticks=round(first_downbeat * piece.grid.ticks_per_quarter))
+        piece = read_piece(midi, first_downbeat_ticks=round(first_downbeat * piece.grid.ticks_per_quarter))
     page = sheet_of(piece, title)
     write_sheet(sheet, page)
     seconds = time.perf_counter() - begun
@@ -64,3 +69,22 @@ def convert(
         return
     typer.echo(str(sheet))
     typer.echo(f"{piece.grid.n_bars} bars in {seconds:.1f} s", err=True)
+
+
+def _to_midi(source: Path, target: Path, *, as_json: bool) -> None:
+    """Write sheet music as a MIDI file; say what was played out and what was not read."""
+    from pianomuse.midi.write import write_atomically
+    from pianomuse.notation.read_musicxml import read_musicxml
+
+    begun = time.perf_counter()
+    sheet = read_musicxml(source)
+    write_atomically(target, sheet.midi)
+    seconds = time.perf_counter() - begun
+    for warning in sheet.warnings:
+        typer.echo(warning, err=True)
+    if as_json:
+        report = {"input": str(source), "midi": str(target), "bars_written": sheet.n_written, "bars": sheet.n_heard}
+        typer.echo(json.dumps({**report, "seconds": round(seconds, 3), "warnings": list(sheet.warnings)}))
+        return
+    typer.echo(str(target))
+    typer.echo(f"{sheet.n_heard} bars in {seconds:.1f} s", err=True)

@@ -22,8 +22,8 @@ from pianomuse.api import load
 from pianomuse.cli.choices import Device
 from pianomuse.generate.ideas import Ideas
 from pianomuse.generate.show import idea_rows
-from pianomuse.midi.read import read_midi
 from pianomuse.midi.write import unused_path
+from pianomuse.notation.read_musicxml import read_piece
 from pianomuse.render.clip import clip_of, clip_sound
 from pianomuse.render.page import ideas_page
 from pianomuse.render.piano import write_wav
@@ -68,7 +68,7 @@ def write(
 
     """
     started = time.perf_counter()
-    read_midi(midi)  # a file that cannot be read is refused before the model is loaded
+    read_piece(midi)  # a file that cannot be read is refused before the model is loaded
     ideas: Ideas = getattr(load(model, device.value), verb)(midi, *place, **_spoken(options))
     written = write_ideas(ideas, midi, out, audio=audio)
     for line in talk(ideas, written):
