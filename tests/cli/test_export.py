@@ -14,12 +14,14 @@ import torch
 from safetensors.numpy import load_file
 
 from pianomuse.api import model_folder
-from pianomuse.checkpoint.config import ModelConfig
+from pianomuse.checkpoint.config import ModelConfig, tensor_shapes
 from pianomuse.checkpoint.quantise import dequantise, quantise
 from pianomuse.checkpoint.store import load_checkpoint, save_checkpoint
 from pianomuse.cli import main
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.model.weights import load_weights, weights_of
+from pianomuse.runtime.engine import CpuEngine
+from pianomuse.runtime.state import State
 
 CONFIG = ModelConfig(vocab_size=48, n_layer=2, n_embd=64)
 
@@ -93,7 +95,7 @@ def test_mistakes_get_one_line_and_nothing_is_overwritten(
     for words, answer in (
         ([str(run_folder), "--out", str(there)], "--force"),
         ([str(run_folder), "--out", str(tmp_path / "no" / "x.pth")], "folder that exists"),
-        ([str(run_folder), "--format", "gguf", "--out", str(tmp_path / "x")], "pth or safetensors"),
+        ([str(run_folder), "--format", "gguf", "--out", str(tmp_path / "x")], "pth, safetensors or onnx"),
         (["nobody"], "CKPT nobody"),
         ([str(tmp_path)], "no model in this folder"),
     ):
@@ -105,3 +107,49 @@ def test_mistakes_get_one_line_and_nothing_is_overwritten(
     assert main(["export", str(run_folder), "--out", str(there), "--force"]) == 0
     assert set(torch.load(there, weights_only=True)) == set(load_checkpoint(run_folder / "best").tensors)
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("rank", [0, 32], ids=["plain", "with DeepEmbed"])
+def test_an_onnx_graph_gives_our_logits_with_its_state_fed_back(
+    rank: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import onnxruntime
+
+    config = ModelConfig(vocab_size=48, n_layer=2, n_embd=64, deep_embed_rank=rank)
+    generator = np.random.default_rng(3)
+    tensors = {
+        name: generator.normal(1 if "ln" in name and "weight" in name else 0, 0.15, shape).astype(np.float32)
+        for name, shape in tensor_shapes(config).items()
+    }
+    save_checkpoint(tmp_path / "mine", config, tensors, tokenizer_json={"fingerprint": "abc"})
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "mine", "--to", "onnx"]) == 0
+    assert "Checked in onnxruntime" in capsys.readouterr().err
+    session = onnxruntime.InferenceSession(str(tmp_path / "mine.onnx"), providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map["vocabulary"] == "abc"
+    engine, state = CpuEngine(config, tensors), State.empty(config, 3)
+    shift, wkv = np.zeros_like(state.shift), np.zeros_like(state.wkv)
+    for ids in generator.integers(0, 48, (30, 3)):
+        ours = engine.step(ids, state)
+        logits, shift, wkv = session.run(["logits", "next_shift", "next_wkv"], {"ids": ids, "shift": shift, "wkv": wkv})
+        np.testing.assert_allclose(logits, ours, atol=1e-4)
+    assert ours.std() > 0.3
+    np.testing.assert_allclose(wkv, state.wkv, atol=1e-4)
+    np.testing.assert_allclose(shift, state.shift, atol=1e-4)
+
+
+def test_without_the_extra_onnx_it_is_said_what_to_install(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert main(["export", str(run_folder), "--format", "onnx", "--out", str(tmp_path / "x.onnx")]) == 2
+    assert "pip install 'pianomuse[onnx]'" in capsys.readouterr().err
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_a_graph_that_differs_from_our_engine_is_not_written(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pianomuse.runtime.onnx_export._DECAY_LIMIT", 0.5)
+    assert main(["export", str(run_folder), "--format", "onnx", "--out", str(tmp_path / "x.onnx")]) == 1
+    assert not (tmp_path / "x.onnx").exists()

@@ -33,11 +33,8 @@ def export_weights(checkpoint: Checkpoint, path: Path, file_format: str, *, repl
         RequestError: an unknown format, no such folder, or a file that is there already.
     """
     if file_format not in FORMATS:
-        raise RequestError(f"--format {file_format}: choose {' or '.join(FORMATS)}")
-    if path.is_dir() or not path.parent.is_dir():
-        raise RequestError(f"--out {path}: give the name of a file in a folder that exists")
-    if path.exists() and not replace:
-        raise RequestError(f"{path} is there already; replace it with --force, or name another --out")
+        raise RequestError(f"--format {file_format}: choose {', '.join(FORMATS)} or onnx")
+    require_free(path, replace=replace)
     if file_format == "pth":
         write_pth(path, checkpoint.tensors)
     else:
@@ -48,6 +45,18 @@ def export_weights(checkpoint: Checkpoint, path: Path, file_format: str, *, repl
     if checkpoint.config.deep_embed_rank == DEEP_EMBED_RANK:
         notes.append("The model has DeepEmbed: the package `rwkv` needs RWKV_DE_VERSION=1 before it is imported.")
     return notes
+
+
+def require_free(path: Path, *, replace: bool) -> None:
+    """Refuse a file that cannot be written, or that is there and is not to be replaced.
+
+    Raises:
+        RequestError: see there.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise RequestError(f"--out {path}: give the name of a file in a folder that exists")
+    if path.exists() and not replace:
+        raise RequestError(f"{path} is there already; replace it with --force, or name another --out")
 
 
 def _write_safetensors(path: Path, tensors: Mapping[str, NDArray[np.float32]]) -> None:

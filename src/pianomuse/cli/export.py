@@ -19,7 +19,7 @@ def export(
         str, typer.Argument(metavar="CKPT", help="A checkpoint, a run folder (its best), or a model that ships.")
     ],
     file_format: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="pth (official RWKV-7 layout) or safetensors.")
+        str, typer.Option("--format", "--to", metavar="FORMAT", help="pth (official RWKV-7 layout), safetensors, onnx.")
     ] = "pth",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="File to write; default: the model's name, here.")
@@ -34,7 +34,12 @@ def export(
 
     folder = model_folder(checkpoint, said_as="CKPT")
     path = out or Path(f"{_name(folder)}.{file_format}")
-    notes = export_weights(load_checkpoint(folder), path, file_format, replace=is_forced)
+    if file_format == "onnx":
+        from pianomuse.runtime.onnx_export import export_onnx
+
+        notes = export_onnx(load_checkpoint(folder), path, replace=is_forced)
+    else:
+        notes = export_weights(load_checkpoint(folder), path, file_format, replace=is_forced)
     for note in notes:
         typer.echo(note, err=True)
     typer.echo(json.dumps({"file": str(path), "format": file_format, "notes": notes}) if as_json else str(path))
