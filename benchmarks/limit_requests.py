@@ -148,7 +148,7 @@ def try_random(engine: Any, tokenizer: PianoTokenizer, piece: Piece, seed: int, 
     rng = np.random.default_rng([97, seed])
     hands = {track.role for track in piece.tracks}
     hand = ("left", "right")[rng.integers(2)] if hands == {"left", "right"} and rng.random() < 0.15 else ""
-    keep = ("rhythm", "pitches")[rng.integers(2)] if rng.random() < 0.2 else ""
+    keep = ("rhythm", "contour", "pitches")[rng.integers(3)] if rng.random() < 0.25 else ""
     was_played = is_played(piece.score)  # what is struck together there can only be guessed from the file
     keep = "rhythm" if keep and was_played else keep
     n_bars = int(rng.integers(1, 5))

@@ -45,6 +45,7 @@ COSTS: dict[str, dict[str, Any]] = {
     "voices": {"voices": "2-4"},
     "all of them": {"chords": "Am | F | C G | E7", "range": "C2-C6", "notes_per_bar": "6-12", "voices": "2-4"},
     "keep rhythm": {"keep": "rhythm", "key": "C"},
+    "keep contour": {"keep": "contour", "key": "C"},
 }
 
 

@@ -29,6 +29,22 @@ def test_the_session_script_runs(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert words in said
 
 
+def test_the_complete_script_runs(tmp_path: Path) -> None:
+    script = runpy.run_path(str(EXAMPLES / "complete.py"))
+    written = script["main"](["--out", str(tmp_path)])
+    assert len(written) == 3
+    for path in written:
+        assert read_midi(path).score.tracks[0].notes[-1].time >= read("waltz-pickup").grid.start_of(21)
+
+
+def test_the_fill_script_runs(tmp_path: Path) -> None:
+    script = runpy.run_path(str(EXAMPLES / "fill.py"))
+    gap = read("gap-of-four-bars")
+    for path in script["main"](["--out", str(tmp_path)]):
+        notes = [note for track in read_midi(path).score.tracks for note in track.notes]
+        assert any(gap.grid.start_of(8) <= note.time < gap.grid.start_of(12) for note in notes)
+
+
 def test_the_harmonise_script_runs(tmp_path: Path) -> None:
     script = runpy.run_path(str(EXAMPLES / "harmonise.py"))
     for path in script["main"](["--out", str(tmp_path)]):
@@ -39,8 +55,8 @@ def test_the_vary_script_runs(tmp_path: Path) -> None:
     script = runpy.run_path(str(EXAMPLES / "vary.py"))
     written = script["main"](["--out", str(tmp_path), "--bars", "3-4"])
     n_notes = [len(read_midi(path).score.tracks[0].notes) for path in written]
-    assert len(n_notes) == 4
-    assert n_notes[:2] == 2 * [len(read("finished-phrase").score.tracks[0].notes)]  # the rhythm was kept
+    assert len(n_notes) == 6
+    assert n_notes[:4] == 4 * [len(read("finished-phrase").score.tracks[0].notes)]  # with the rhythm or contour kept
 
 
 def test_the_arrive_script_runs(tmp_path: Path) -> None:
