@@ -100,6 +100,15 @@ class Muse:
         other.engine, other.style = engine.beginning_with(memory), found
         return other
 
+    def without_style(self) -> Muse:
+        """Return the same model beginning every piece with nothing remembered; this one stays as it is."""
+        if self.style is None:
+            return self
+        engine: Any = self.engine
+        other = copy.copy(self)
+        other.engine, other.style = engine.beginning_with(self.style.memory(0)), None
+        return other
+
     def complete(
         self,
         piece: Source,

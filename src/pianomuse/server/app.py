@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from pianomuse.server import page, routes, sheets, taste, works, writing
+from pianomuse.server import page, routes, sheets, styles, taste, works, writing
 from pianomuse.server.faults import Refused, add_handlers
 from pianomuse.server.guard import Guard
 from pianomuse.server.state import State
@@ -28,6 +28,7 @@ def create_app(state: State, *, has_page: bool = True) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        styles.restore(state)
         yield
         state.close()
 
@@ -44,6 +45,7 @@ def create_app(state: State, *, has_page: bool = True) -> FastAPI:
     app.state.pianomuse = state
     app.include_router(routes.router, prefix=_PREFIX)
     app.include_router(sheets.router, prefix=_PREFIX)
+    app.include_router(styles.router, prefix=_PREFIX)
     app.include_router(taste.router, prefix=_PREFIX)
     app.include_router(works.router, prefix=_PREFIX)
     app.include_router(writing.router, prefix=_PREFIX)

@@ -26,6 +26,8 @@ WAV_SECONDS = 20 * 60
 SESSIONS = 4  # pieces whose reading is remembered
 SESSION_MB = 64.0
 CONNECTIONS = 64
+STYLE_FILES = 100
+STYLE_MINUTES = 10
 SHEET_BARS = 64  # of sheet music at once
 AMONG = 64  # ideas of which one is preferred
 
@@ -46,4 +48,6 @@ def as_told() -> dict[str, int]:
         "request_seconds": REQUEST_SECONDS,
         "wav_seconds": WAV_SECONDS,
         "sheet_bars": SHEET_BARS,
+        "style_files": STYLE_FILES,
+        "style_minutes": STYLE_MINUTES,
     }

@@ -15,6 +15,7 @@ from pianomuse.server import bounds
 from pianomuse.server.faults import Refusal
 from pianomuse.server.jobs import Jobs
 from pianomuse.server.sessions import Sessions
+from pianomuse.server.tuning import Tuning
 
 
 class State:
@@ -33,6 +34,7 @@ class State:
         self.watched = watched
         self.jobs = jobs or Jobs()
         self.sessions = Sessions(muse)
+        self.tuning = Tuning()
         self.is_stopping = Event()
         """The server is about to stop: whoever waits for something ends."""
         self.slot = Lock()
@@ -56,6 +58,12 @@ class State:
         finally:
             self._conversions.release()
 
+    def use(self, muse: Muse) -> None:
+        """Let ideas asked for from now on come from this model; those under way end as they began."""
+        before = self.sessions
+        self.muse, self.sessions = muse, Sessions(muse)
+        before.close()
+
     def stop(self) -> None:
         """Let every answer that is under way end; it may be called in a signal handler."""
         self.is_stopping.set()
@@ -64,6 +72,7 @@ class State:
     def close(self) -> None:
         """Stop all work."""
         self.stop()
+        self.tuning.cancel()
         self.sessions.close()
 
 

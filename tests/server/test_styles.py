@@ -1,0 +1,108 @@
+"""*My style* over HTTP: learnt in a process of its own, loaded, used, switched off, and there again after a restart."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from pianomuse.api import Muse, load
+from pianomuse.server import styles
+from pianomuse.server.app import create_app, guarded
+from pianomuse.server.state import State
+
+KIND = {"Content-Type": "application/octet-stream"}
+Midi = Callable[[str], bytes]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PIANOMUSE_CONFIG", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def state(model_folder: Path) -> State:
+    """A server whose model says where it lies, as one of the command line does."""
+    return State(load(model_folder, threads=1))
+
+
+def until(client: TestClient, *ends: str, seconds: float = 100.0) -> dict[str, Any]:
+    end = time.monotonic() + seconds
+    while (said := client.get("/api/v1/style").json())["tuning"]["state"] not in ends:
+        assert time.monotonic() < end, said
+        time.sleep(0.05)
+    return said
+
+
+def wish(midi: Midi, minutes: float = 0.05) -> dict[str, Any]:
+    files = [
+        {"name": name, "data": base64.b64encode(midi(name)).decode()} for name in ("cornelius-untreu", "right-hand")
+    ]
+    return {"name": "mine", "files": files, "minutes": minutes}
+
+
+def first_notes(client: TestClient, midi: Midi) -> list[tuple[int, int]]:
+    project = client.post("/api/v1/import", content=midi("right-hand"), headers={"Content-Type": "audio/midi"}).json()
+    body = {"project": project["project"], "at_bar": 0, "bars": 1, "candidates": 1, "seed": 3}
+    lines = client.post("/api/v1/complete", json=body).text.splitlines()
+    finished = next(event for event in map(json.loads, lines) if event["event"] == "finished")
+    return [(note["tick"], note["pitch"]) for note in finished["notes"]]
+
+
+def test_a_style_is_learnt_used_switched_off_and_loaded_again(
+    client: TestClient, midi: Midi, muse: Muse, model_folder: Path, home: Path
+) -> None:
+    plain = first_notes(client, midi)
+    answer = client.post("/api/v1/style/tune", json=wish(midi))
+    assert (answer.status_code, answer.json()["tuning"]["state"]) == (202, "learning")
+    assert client.post("/api/v1/style/tune", json=wish(midi)).json()["error"]["code"] == "tuning"
+    said = until(client, "done", "failed")
+    assert (said["name"], said["tuning"]["state"], said["tuning"]["pieces"]) == ("mine", "done", 2), said
+    assert client.get("/api/v1/info").json()["style"] == "mine"
+    file = client.get("/api/v1/style/file").content
+    restarted = State(load(model_folder, threads=1))
+    with TestClient(guarded(create_app(restarted)), base_url="http://127.0.0.1"):
+        assert restarted.muse.style is not None
+        assert restarted.muse.style.name == "mine"
+    assert client.delete("/api/v1/style").json()["name"] == ""
+    assert first_notes(client, midi) == plain
+    assert not list(home.glob("my-style*"))
+    assert client.get("/api/v1/style/file").json()["error"]["code"] == "no_style"
+    loaded = client.put("/api/v1/style/file?name=again", content=file, headers=KIND)
+    assert loaded.json()["name"] == "again", loaded.text
+
+
+def test_learning_can_be_stopped_and_what_was_used_stays(client: TestClient, midi: Midi) -> None:
+    client.post("/api/v1/style/tune", json=wish(midi, minutes=9))
+    assert client.delete("/api/v1/style/tune").json()["tuning"]["state"] == "cancelled"
+    assert client.get("/api/v1/style").json()["name"] == ""
+    assert client.delete("/api/v1/style/tune").status_code == 200
+
+
+def test_files_that_are_no_music_fail_with_a_sentence(client: TestClient) -> None:
+    bad = {"name": "x", "files": [{"data": base64.b64encode(b"no music").decode()}]}
+    client.post("/api/v1/style/tune", json=bad)
+    said = until(client, "failed", "done")
+    assert "your pieces" in said["tuning"]["message"]
+    assert "/tmp" not in said["tuning"]["message"]
+
+
+def test_what_cannot_be_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch, midi: Midi) -> None:
+    def code(answer: Any) -> str:
+        return str(answer.json()["error"]["code"])
+
+    assert code(client.put("/api/v1/style/file", content=b"{}")) == "media_type"
+    assert code(client.put("/api/v1/style/file", content=b"no style", headers=KIND)) == "model"
+    assert code(client.post("/api/v1/style/tune", json=wish(midi, minutes=11))) == "invalid"
+    assert code(client.post("/api/v1/style/tune", json={"files": [{"data": "%%"}]})) == "request"
+    monkeypatch.setattr(styles, "missing", lambda: "pip install 'pianomuse[train]'")
+    refused = client.post("/api/v1/style/tune", json=wish(midi))
+    assert (refused.status_code, code(refused)) == (501, "needs_torch")
+    assert "pip install" in refused.json()["error"]["message"]
