@@ -66,6 +66,39 @@ export async function exportAs(project, format) {
   return (await request(`/export/${format}`, json(plain(project)))).blob();
 }
 
+/** @typedef {import("./style_file/my_style.js").Styled} Styled */
+
+/** Which style ideas begin with. @returns {Promise<Styled>} */
+export async function style() {
+  return (await request("/style")).json();
+}
+
+/** @param {{name: string, files: {name: string, data: string}[]}} wish @returns {Promise<Styled>} */
+export async function tuneStyle(wish) {
+  return (await request("/style/tune", json(wish))).json();
+}
+
+/** @returns {Promise<Styled>} */
+export async function stopTuning() {
+  return (await request("/style/tune", { method: "DELETE" })).json();
+}
+
+/** @returns {Promise<Styled>} */
+export async function switchStyleOff() {
+  return (await request("/style", { method: "DELETE" })).json();
+}
+
+/** @param {Blob} file @param {string} name @returns {Promise<Styled>} */
+export async function loadStyle(file, name) {
+  const init = { method: "PUT", headers: { "Content-Type": "application/octet-stream" }, body: file };
+  return (await request(`/style/file?name=${encodeURIComponent(name)}`, init)).json();
+}
+
+/** @returns {Promise<Blob>} */
+export async function styleFile() {
+  return (await request("/style/file")).blob();
+}
+
 /** Some bars as sheet music. @type {import("./sheet/sheet.js").Ask} */
 export async function sheetMusic(project, { first, last }, signal) {
   const body = { project: plain(project), from_bar: first, to_bar: last };

@@ -25,6 +25,7 @@ import { Roll } from "./roll/roll.js";
 import { setUpSheet } from "./sheet/switch.js";
 import { Listening } from "./sound/listening.js";
 import { Piano } from "./sound/piano.js";
+import { setUpStyle } from "./style_file/my_style.js";
 import { Studio } from "./studio.js";
 
 const studio = new Studio();
@@ -137,9 +138,14 @@ function showWords() {
   showAsk();
   showLists();
   showTaste();
+  showStyle();
   playing.show();
 }
 
+const showStyle = setUpStyle(() => {
+  serverIs = null;
+  showModel();
+});
 const showTaste = setUpTaste(muse, say);
 const playing = setUpPlaying({ studio, roll, piano, listening, muse, say, toRoll });
 const chordEntry = setUpChordEntry(studio, roll, toRoll);

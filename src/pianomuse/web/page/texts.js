@@ -2,10 +2,12 @@
 /** Every text of the page, in English and Chinese. `{name}` is filled in. */
 
 import { AUTHORSHIP_TEXTS } from "../authorship/texts.js";
+import { STYLE_TEXTS } from "../style_file/texts.js";
 
 /** @type {Record<string, [english: string, chinese: string]>} */
 export const TEXTS = {
   ...AUTHORSHIP_TEXTS,
+  ...STYLE_TEXTS,
   open: ["Open…", "打开…"],
   newPiece: ["Start…", "开始…"],
   export: ["Export", "导出"],
