@@ -65,6 +65,11 @@ def answer(status: int, code: str, message: str) -> JSONResponse:
     return JSONResponse({"error": {"code": code, "message": message}}, status)
 
 
+def code_of(error: PianoMuseError) -> str:
+    """Return the word for programs that an error has."""
+    return _CODES.get(type(error), "request")
+
+
 def sentence(error: PianoMuseError) -> str:
     """Return what an error says, with the names that a client uses instead of options of the command line.
 
@@ -77,7 +82,7 @@ def sentence(error: PianoMuseError) -> str:
 
 async def _said(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PianoMuseError)
-    return answer(400, _CODES.get(type(error), "request"), sentence(error))
+    return answer(400, code_of(error), sentence(error))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -20,7 +20,7 @@ from pianomuse.errors import PianoMuseError
 from pianomuse.generate.session_events import IdeasRanked
 from pianomuse.generate.stream import Stream
 from pianomuse.server import bounds
-from pianomuse.server.faults import FAULT, Refusal, sentence
+from pianomuse.server.faults import FAULT, Refusal, code_of, sentence
 from pianomuse.server.wire import ErrorEvent, WireEvent, done, spoken
 
 PATIENCE_S = 1.0
@@ -93,10 +93,10 @@ class Job:
             for line in self._write():
                 self._tell(line)
         except PianoMuseError as error:
-            self._tell(ErrorEvent(message=sentence(error)))
+            self._tell(ErrorEvent(code=code_of(error), message=sentence(error)))
         except Exception:
             LOG.exception("a request for ideas failed")
-            self._tell(ErrorEvent(message=FAULT))
+            self._tell(ErrorEvent(code="fault", message=FAULT))
         finally:
             self._when_over(self)
             self._tell(None)
@@ -115,7 +115,8 @@ class Job:
             elif seconds > self._seconds:
                 self._stream.close()
                 yield ErrorEvent(
-                    message=f"The ideas took longer than {self._seconds:g} seconds: ask for fewer bars or fewer ideas."
+                    code="too_slow",
+                    message=f"The ideas took longer than {self._seconds:g} seconds: ask for fewer bars or fewer ideas.",
                 )
 
     def _tell(self, line: WireEvent | None) -> None:

@@ -131,6 +131,7 @@ class ErrorEvent(BaseModel):
     """The last line of a stream that did not; the message says what to do."""
 
     event: Literal["error"] = "error"
+    code: str = Field(description="one word for programs, as in the answers of requests that are refused")
     message: str
 
 

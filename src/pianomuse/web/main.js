@@ -16,6 +16,7 @@ import { setUpTaste } from "./page/taste.js";
 import { inWords } from "./page/reasons.js";
 import { dragsOut } from "./page/drag_out.js";
 import { fail, hideProblem, say, showProblem } from "./page/status.js";
+import { setUpTour } from "./page/tour.js";
 import { fillSnap, setUpTopBar } from "./page/top_bar.js";
 import { showKeys, showWelcome } from "./page/welcome.js";
 import { byId, currentLanguage, preferredLanguage, setLanguage, text } from "./page/words.js";
@@ -74,7 +75,7 @@ function onClick(id, action) {
 }
 
 function welcome() {
-  void showWelcome(files, { chooseFile: page.open, done: toRoll });
+  void showWelcome(files, { chooseFile: page.open, done: toRoll, tour });
 }
 
 /** Light or dark: as chosen, or as the system says. */
@@ -142,6 +143,11 @@ function showWords() {
   playing.show();
 }
 
+const tour = setUpTour(toRoll);
+onClick("keys-tour", () => {
+  /** @type {HTMLDialogElement} */ (byId("keys")).close();
+  tour();
+});
 const showStyle = setUpStyle(() => {
   serverIs = null;
   showModel();

@@ -232,7 +232,7 @@ export class Muse extends EventTarget {
     let place = { firstBar: 0, start: 0, end: 0, isInsert: Boolean(order.body.insert), stays: [] };
     for await (const event of client.ideas(order.what, body, asking.signal)) {
       if (asking.signal.aborted) return;
-      if (event.event === "error") throw new client.Failure("refused", event.message);
+      if (event.event === "error") throw new client.Failure(event.code ?? "refused", event.message);
       if (event.event === "start") {
         request = { ...request, id: event.id, seed: event.seed, begun: begunBefore(order, event.start_tick) };
         place = placeOf(order, event, adds ? this.studio.ghosts : null);

@@ -4,7 +4,7 @@
 import { authorshipRecord } from "../authorship/record.js";
 import * as client from "../client.js";
 import { emptyProject, lastTick } from "../music/project.js";
-import { fail, hideProblem, say, showProblem } from "./status.js";
+import { fail, hideProblem, problemText, say, showProblem } from "./status.js";
 import { byId, text } from "./words.js";
 import { Works } from "./works.js";
 
@@ -49,7 +49,7 @@ export class Files {
       this.show({ ...project, title: project.title || name.replace(/\.midi?$/i, "") });
       if (warnings.length) showProblem(warnings.join(" "));
     } catch (error) {
-      if (error instanceof client.Failure && error.code !== "gone") showProblem(text("badFile", { name, message: error.message }));
+      if (error instanceof client.Failure && error.code !== "gone") showProblem(text("badFile", { name, message: problemText(error) }));
       else fail(error);
     }
   }

@@ -2,7 +2,8 @@
 /** The line at the foot of the page, which screen readers speak, and the box for what went wrong. */
 
 import { Failure } from "../client.js";
-import { byId, text } from "./words.js";
+import { faultText } from "./fault_texts.js";
+import { byId, currentLanguage, text } from "./words.js";
 
 /** @param {string} key @param {Record<string, unknown>} [values] */
 export function say(key, values) {
@@ -12,8 +13,13 @@ export function say(key, values) {
 /** Say what went wrong and what to do. @param {unknown} error */
 export function fail(error) {
   if (error instanceof DOMException && error.name === "AbortError") return;
-  if (error instanceof Failure) showProblem(error.code === "gone" ? text("gone") : error.message);
+  if (error instanceof Failure) showProblem(problemText(error));
   else showProblem(text("broken", { message: error instanceof Error ? error.message : String(error) }));
+}
+
+/** A failure in the chosen language. @param {Failure} failure */
+export function problemText({ code, message }) {
+  return code === "gone" ? text("gone") : faultText(code, message, currentLanguage() === "zh");
 }
 
 /** @param {string} message */

@@ -3,11 +3,13 @@
 
 import { AUTHORSHIP_TEXTS } from "../authorship/texts.js";
 import { STYLE_TEXTS } from "../style_file/texts.js";
+import { TOUR_TEXTS } from "./tour_texts.js";
 
 /** @type {Record<string, [english: string, chinese: string]>} */
 export const TEXTS = {
   ...AUTHORSHIP_TEXTS,
   ...STYLE_TEXTS,
+  ...TOUR_TEXTS,
   open: ["Open…", "打开…"],
   newPiece: ["Start…", "开始…"],
   export: ["Export", "导出"],

@@ -4,11 +4,13 @@
 import * as client from "../client.js";
 import { KEY_GROUPS } from "./key_texts.js";
 import { fail } from "./status.js";
+import { isTourOffered, noteTourOffered } from "./tour.js";
 import { byId, currentLanguage, make, text } from "./words.js";
 
 /** @typedef {import("./files.js").Files} Files */
 /** @typedef {import("./files.js").Saved} Saved */
 
+const TOURED = "finished-phrase";
 const WORKS = 4; // so many others are offered
 
 /** @param {string} id @returns {HTMLDialogElement} */
@@ -16,10 +18,17 @@ function dialog(id) {
   return /** @type {HTMLDialogElement} */ (byId(id));
 }
 
-/** @param {Files} files @param {{chooseFile: () => void, done: () => void}} also */
+/** @param {Files} files @param {{chooseFile: () => void, done: () => void, tour: () => void}} also */
 export async function showWelcome(files, also) {
   const welcome = dialog("welcome");
+  const offer = byId("welcome-tour");
+  offer.hidden = !isTourOffered();
+  offer.onclick = () => void files.openExample(TOURED).then(() => {
+    close();
+    also.tour();
+  });
   const close = () => {
+    noteTourOffered();
     welcome.close();
     also.done();
   };

@@ -1,0 +1,72 @@
+"""The tour, and what the server could not do said in Chinese."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pianomuse
+
+PACKAGE = Path(pianomuse.__file__).parent
+
+
+def test_the_tour_is_offered_once_and_goes_by_keyboard(studio):
+    page = studio.page
+    page.goto(studio.url)
+    page.click("#welcome-tour")
+    studio.until("document.querySelector('#tour').open && !document.querySelector('#welcome').open")
+    assert page.inner_text("#tour-step") == "1 of 7"
+    assert studio.look("document.querySelector('#roll-box').classList.contains('toured')")
+    studio.press("Enter", "ArrowRight", "ArrowLeft")
+    assert page.inner_text("#tour-step") == "2 of 7"
+    assert "Enter" in page.inner_text("#tour-text")
+    for _ in range(5):
+        box = studio.look("document.querySelector('#tour').getBoundingClientRect().toJSON()")
+        assert box["left"] >= 0
+        assert box["right"] <= 1280
+        assert box["top"] >= 0
+        assert box["bottom"] <= 800
+        studio.press("ArrowRight")
+    assert page.inner_text("#tour-next") == "Done"
+    studio.press("Enter")
+    assert studio.look("[document.querySelector('#tour').open, document.querySelectorAll('.toured').length]") == [
+        False,
+        0,
+    ]
+    assert page.evaluate("document.activeElement.id") == "roll"
+    page.click("#examples")
+    assert not page.is_visible("#welcome-tour")
+    page.click("[data-name=plus]")
+
+
+def test_the_help_has_the_tour_and_escape_ends_it_in_chinese_too(studio):
+    studio.open().page.click("#language")
+    studio.page.click("#help")
+    studio.page.click("#keys-tour")
+    assert studio.page.inner_text("#tour-text").startswith("这是你的音乐")
+    studio.press("Escape")
+    assert studio.look("document.querySelector('#tour').open") is False
+
+
+def test_errors_are_said_in_chinese_by_their_code(studio):
+    studio.open("finished-phrase").page.click("#language")
+    studio.fill(chords="H13").press("Enter").until("!document.querySelector('#problem').hidden")
+    assert studio.problem.startswith("这个请求无法完成")
+    assert "H13" in studio.problem
+    studio.page.set_input_files("#file", {"name": "song.mid", "mimeType": "audio/midi", "buffer": b"MThd no music"})
+    studio.until("document.querySelector('#problem-text').textContent.includes('song.mid')")
+    assert "这个 MIDI 文件无法读取" in studio.problem
+
+
+def test_every_code_of_the_server_has_a_chinese_text():
+    texts = (PACKAGE / "web" / "page" / "fault_texts.js").read_text("utf-8")
+    known = set(re.findall(r"^  (\w+): \{ chinese", texts, re.MULTILINE))
+    sources = "".join(path.read_text("utf-8") for path in (PACKAGE / "server").glob("*.py"))
+    said = set(re.findall(r'(?:Refusal|answer)\(\s*\d{3},\s*"(\w+)"', sources)) | {
+        "midi",
+        "model",
+        "storage",
+        "request",
+    }
+    assert len(said) > 12
+    assert said - known - {"no_page"} == set()
