@@ -62,6 +62,10 @@ def test_the_sheet_follows_the_caret_and_a_click_moves_it(studio):
     studio.look("s.setCaret(s.time.bar(12).tick)")
     printed(studio, "p.sheet.music.from_bar > 1")
     assert bars(studio) == [10, 17]
+    studio.press("End")  # the last bars fill the sheet
+    printed(studio, "p.sheet.music.from_bar > 10")
+    assert bars(studio)[1] == 21
+    assert bars(studio)[1] - bars(studio)[0] >= 6
 
 
 def test_ideas_are_grey_until_they_are_taken_and_keys_work_without_the_roll(studio):
