@@ -120,3 +120,8 @@ def test_too_many_entries_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(FetchError, match="4 entries"):
         unpack(path, tmp_path / "out", everything, max_bytes=100)
     assert zipfile.is_zipfile(io.BytesIO(path.read_bytes()))
+
+
+def test_an_odd_name_that_nobody_wants_does_no_harm(tmp_path: Path) -> None:
+    path = archive(tmp_path, {"top/x.mid": b"x", "top/what: a title?.pdf": b"y", "top/con.txt": b"z"})
+    assert unpack(path, tmp_path / "out", lambda inside: inside if inside.suffix == ".mid" else None, max_bytes=9) == 1

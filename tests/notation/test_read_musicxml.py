@@ -222,6 +222,7 @@ def test_other_instruments_stay_apart_and_drums_are_left_out() -> None:
 def test_a_compressed_file_is_read_by_its_container() -> None:
     document = score(n("C4"))
     assert read_musicxml(compressed(document)).midi == read_musicxml(document).midi
+    assert heard(read_piece(document)) == heard(read_piece(compressed(document))) == [(0, 2, 60)]
 
 
 def bomb() -> bytes:

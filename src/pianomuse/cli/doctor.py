@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,20 +17,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from pianomuse.cli import doctor_machine as machine
+from pianomuse.cli.findings import Finding, shown, without_home
 from pianomuse.errors import PianoMuseError
 
 BASE_PACKAGES = ("numpy", "numba", "miditok", "symusic", "mido", "safetensors", "soundfile", "pillow", "rich")
 MARKS = {"good": "ok", "note": "--", "bad": "!!"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found; `remedy` says what to do, and is empty where nothing needs to be done."""
-
-    name: str
-    mark: Literal["good", "note", "bad"]
-    text: str
-    remedy: str = ""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,10 +36,18 @@ def doctor(
     ] = False,
 ) -> None:
     """Check the set-up; exit code 2 if composing cannot work."""
-    checks = (_python, _packages, _folder, _sound, _model, _torch, _operator)
+    checks = (
+        *(_python, _packages, _folder, _sound, _model, _torch),
+        *(machine.files, machine.machine, machine.cache, machine.disk, machine.extras),
+        *(machine.browser, machine.port, machine.accelerators, _operator),
+    )
     findings = [finding for check in checks for finding in _guarded(check)]
     if as_json:
-        typer.echo(json.dumps({"checks": [asdict(finding) for finding in findings]}))
+        to_do = [
+            f"{finding.name}: {finding.remedy}" for finding in findings if finding.mark == "bad" and finding.remedy
+        ]
+        document = json.dumps({"checks": [asdict(finding) for finding in findings], "to_do": to_do})
+        typer.echo(without_home(document))
     else:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
@@ -58,6 +58,7 @@ def doctor(
     if bad:
         typer.echo(f"Not in order: {', '.join(bad)}; do what is said there and run `pianomuse doctor` again.", err=True)
         raise typer.Exit(2)
+    typer.echo("Composing works. Go on with: pianomuse complete your-piece.mid", err=True)
 
 
 def _guarded(check: Callable[[], Finding | list[Finding]]) -> list[Finding]:
@@ -96,10 +97,10 @@ def _folder() -> Finding:
     here = Path.cwd()
     try:
         with tempfile.TemporaryFile(dir=here):
-            return Finding("folder", "good", f"{here} can be written to")
+            return Finding("folder", "good", f"{shown(here)} can be written to")
     except OSError as error:
         remedy = "Ideas go beside the piece; choose another folder with --out"
-        return Finding("folder", "note", f"{here} cannot be written to ({error.strerror})", remedy)
+        return Finding("folder", "note", f"{shown(here)} cannot be written to ({error.strerror})", remedy)
 
 
 def _sound() -> Finding:

@@ -98,9 +98,8 @@ def process_midi_directory(
         raise DatasetError(f"{out} exists already; remove it or choose another --out")
     names = midi_names(folder)
     manifest = _read_manifest(folder)
-    held_out = frozenset(name for name in names if name in manifest and manifest[name][1] == "test")
     results = []
-    for result in _tokenise_all(folder, names, exclude, exclude_files, held_out, jobs):
+    for result in _tokenise_all(folder, names, (exclude, exclude_files, _held_out(manifest)), jobs):
         results.append(result)
         if progress is not None:
             progress(len(results), len(names))
@@ -146,11 +145,11 @@ def midi_names(folder: Path) -> list[str]:
 def _tokenise_all(
     folder: Path,
     names: list[str],
-    exclude: tuple[str, ...],
-    exclude_files: frozenset[str],
-    held_out: frozenset[str],
+    without: tuple[tuple[str, ...], frozenset[str], frozenset[str]],
     jobs: int | None,
 ) -> Iterator[FileResult]:
+    """Tokenise files but those without: in folders to leave out, in the list of files to leave out, held out."""
+    exclude, exclude_files, held_out = without
     unknown = sorted(exclude_files - set(names))
     if unknown:
         raise DatasetError(f"the list of files to exclude names {unknown[0]}, which is not in {folder}")
@@ -231,6 +230,10 @@ def _read_manifest(folder: Path) -> dict[str, tuple[str, str]]:
     if rows and not {"path", "work_id", "split"} <= rows[0].keys():
         return {}
     return {row["path"]: (row["work_id"], row["split"]) for row in rows}
+
+
+def _held_out(manifest: dict[str, tuple[str, str]]) -> frozenset[str]:
+    return frozenset(name for name, (_, split) in manifest.items() if split == "test")
 
 
 def _header(

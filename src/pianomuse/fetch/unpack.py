@@ -20,7 +20,7 @@ MAX_RATIO = 200
 SMALL_BYTES = 2**20  # below this a file may be as compressible as it likes
 BLOCK_BYTES = 2**18
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for itself
-_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"|?*\\]')
+_UNPORTABLE = re.compile(r'[\x00-\x1f<>:"|?*]|[. ]$')
 
 Choose = Callable[[PurePosixPath], PurePosixPath | None]
 """Given an entry's path without the archive's own top folder, returns where it goes, or None to leave it out."""
@@ -77,6 +77,8 @@ def _wanted(opened: zipfile.ZipFile, name: str, choose: Choose, max_bytes: int) 
         inside = PurePosixPath(*path.parts[1:])
         if entry.is_dir() or not inside.parts or (target := choose(inside)) is None:
             continue
+        if any(_UNPORTABLE.search(part) or _RESERVED.fullmatch(part) for part in path.parts):
+            raise FetchError(f"{name}: {path} cannot be written on every system; this is not the corpus")
         if entry.file_size > SMALL_BYTES and entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
             raise FetchError(f"{name}: {path} grows to {entry.file_size:,} bytes, a zip bomb; this is not the corpus")
         if (key := str(target).casefold()) in taken:
@@ -90,7 +92,7 @@ def _wanted(opened: zipfile.ZipFile, name: str, choose: Choose, max_bytes: int) 
 
 
 def _safe_path(entry: zipfile.ZipInfo, name: str) -> PurePosixPath:
-    """Return an entry's path, if it is one that can be written on every system inside of a folder."""
+    """Return an entry's path, if it leads to a plain file or folder inside of the archive's own."""
     raw = entry.orig_filename
     parts = raw.rstrip("/").split("/")
     kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -98,8 +100,8 @@ def _safe_path(entry: zipfile.ZipInfo, name: str) -> PurePosixPath:
         raise FetchError(f"{name}: {raw[:80]!r} is a link or a device; this is not the corpus")
     if entry.flag_bits & 1:
         raise FetchError(f"{name}: {raw[:80]!r} is encrypted; this is not the corpus")
-    is_bad = raw.startswith("/") or len(raw) > MAX_PATH or _FORBIDDEN.search(raw)
-    if is_bad or any(part in ("", ".", "..") or part[-1] in ". " or _RESERVED.fullmatch(part) for part in parts):
+    is_bad = raw.startswith("/") or len(raw) > MAX_PATH or any(sign in raw for sign in "\\\0") or raw[1:2] == ":"
+    if is_bad or any(part in ("", ".", "..") for part in parts):
         raise FetchError(f"{name}: an entry is called {raw[:80]!r}, which leads elsewhere; this is not the corpus")
     return PurePosixPath(*parts)
 

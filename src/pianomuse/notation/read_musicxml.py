@@ -53,17 +53,21 @@ def is_sheet_music(path: str | Path) -> bool:
 
 
 def read_piece(source: Path | str | bytes, *, first_downbeat_ticks: int | None = None) -> Piece:
-    """Read a piece from a MIDI file, or from sheet music where the name says so.
+    """Read a piece from a MIDI file, or from sheet music where its name, or the beginning of its bytes, says so.
 
     Raises:
         MidiError: not readable; one sentence says what, where and what to do.
     """
-    if isinstance(source, bytes) or not is_sheet_music(source):
+    is_sheet = (
+        source.lstrip()[:1] == b"<" or source[:2] == b"PK" if isinstance(source, bytes) else is_sheet_music(source)
+    )
+    if not is_sheet:
         return read_midi(source, first_downbeat_ticks=first_downbeat_ticks)
-    sheet = read_musicxml(Path(source))
+    path = None if isinstance(source, bytes) else Path(source)
+    sheet = read_musicxml(source if isinstance(source, bytes) else Path(source))
     read = read_midi(sheet.midi, first_downbeat_ticks=first_downbeat_ticks)
     warnings = (*sheet.warnings, *read.warnings)
-    return Piece(Path(source), read.data, read.score, read.track_of_note, read.tracks, read.grid, warnings)
+    return Piece(path, read.data, read.score, read.track_of_note, read.tracks, read.grid, warnings)
 
 
 def read_musicxml(source: Path | bytes) -> SheetMusic:
