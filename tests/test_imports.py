@@ -21,6 +21,7 @@ LINES = (  # a room may import rooms on lines below its own
     ("train",),
     ("generate",),
     ("data", "model", "fetch"),
+    ("performance",),
     ("runtime", "render", "measure"),
     ("notation", "tokens", "checkpoint", "wkv"),
     ("midi", "devices", "kernels"),
@@ -30,6 +31,7 @@ LINES = (  # a room may import rooms on lines below its own
 LINE_OF = {room: number for number, rooms in enumerate(LINES) for room in rooms}
 NO_TORCH = {
     "api", "generate", "runtime", "render", "measure", "notation", "tokens", "checkpoint", "midi", "kernels",
+    "performance",
 }  # fmt: skip
 NO_TORCH_AT_MODULE_LEVEL = {"cli", "server"}
 FOLDERS_WITHOUT_CODE = {"weights", "web"}

@@ -25,7 +25,7 @@ from pianomuse.errors import CheckpointError, RequestError
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.ideas import Candidate, Ideas
 from pianomuse.generate.like import Mood, Same
-from pianomuse.generate.options import Options, check_names
+from pianomuse.generate.options import GRID_OPTIONS, Options, check_names
 from pianomuse.generate.ranking import Ranker, features_of
 from pianomuse.generate.session import Session, Source
 from pianomuse.generate.states import DEFAULT_BUDGET_MB
@@ -33,8 +33,7 @@ from pianomuse.generate.stream import Origin, Stream
 from pianomuse.generate.surprise import NoteSurprise, surprise
 from pianomuse.generate.taste import Taste, load_taste
 from pianomuse.measure.known_works import KnownWorks, load_known_works
-from pianomuse.midi.read import Piece
-from pianomuse.notation.read_musicxml import read_piece
+from pianomuse.performance.grid import read_on_bars
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import require_same
 
@@ -42,7 +41,6 @@ WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_MODEL = "default"
 DEVICES = ("auto", "cpu", "cuda", "npu", "mps")
 KNOWN_WORKS = "known-works.npz"  # beside the weights
-_FARTHEST_DOWNBEAT = 64
 
 
 class Muse:
@@ -244,7 +242,10 @@ class Muse:
         reads_ahead: bool = True,
         style: str | Path | Style | None = None,
         style_strength: float = 1.0,
-        first_downbeat: float | None = None,
+        first_downbeat: float | str | None = None,
+        grid: str = "auto",
+        tempo: float | None = None,
+        metre: str | None = None,
     ) -> Session:
         """Open a piece to ask for ideas at many places, while it is being written.
 
@@ -254,20 +255,25 @@ class Muse:
             reads_ahead: read the piece in the background.
             style: as in `Options`, like those that follow.
             style_strength: see there.
-            first_downbeat: see there.
+            first_downbeat: see there, like those that follow.
+            grid: see there.
+            tempo: see there.
+            metre: see there.
 
         """
+        told: Any = {"first_downbeat": first_downbeat, "grid": grid, "tempo": tempo, "metre": metre}
         if style is not None:
             muse = self.with_style(style, style_strength)
-            return muse.session(piece, budget_mb=budget_mb, reads_ahead=reads_ahead, first_downbeat=first_downbeat)
+            return muse.session(piece, budget_mb=budget_mb, reads_ahead=reads_ahead, **told)
         if style_strength != 1:
             raise RequestError(f"--style-strength {style_strength:g}: name the style too, with --style FILE")
-        read, first_downbeat_ticks = _read(piece, first_downbeat)
+        read = read_on_bars(piece, **told)
         return Session(
             self.engine,
             self.tokenizer,
-            read,
-            first_downbeat_ticks=first_downbeat_ticks,
+            read.piece,
+            first_downbeat_ticks=read.first_downbeat_ticks,
+            read=lambda source: read_on_bars(source, **told).piece,
             budget_mb=budget_mb,
             reads_ahead=reads_ahead,
             origin=Origin(self.name, self.style.name if self.style is not None else "", self.device),
@@ -294,13 +300,13 @@ class Muse:
 
     def surprise(self, piece: Source) -> tuple[NoteSurprise, ...]:
         """Return how surprising every note of a piece is, in bits, by onset; see `pianomuse.generate.surprise`."""
-        return surprise(self.engine, self.tokenizer, _read(piece, None)[0])
+        return surprise(self.engine, self.tokenizer, read_on_bars(piece).piece)
 
     def _ideas(self, piece: Source, ask: Callable[[Session, Options], Stream], options: Options) -> Ideas:
         """Open a session for one question."""
         asked_at = time.perf_counter()
         check_names(options)
-        whole_session = ("style", "style_strength", "first_downbeat")
+        whole_session = ("style", "style_strength", *GRID_OPTIONS)
         about_session: Any = {name: value for name, value in options.items() if name in whole_session}
         others: Any = {name: value for name, value in options.items() if name not in whole_session}
         session = self.session(piece, budget_mb=0, reads_ahead=False, **about_session)
@@ -378,14 +384,3 @@ def _fingerprint(folder: Path) -> str:
 def _known_works(folder: Path) -> KnownWorks | None:
     path = folder / KNOWN_WORKS
     return load_known_works(path) if path.is_file() else None
-
-
-def _read(source: Source, first_downbeat: float | None) -> tuple[Piece, int | None]:
-    """Read the piece; a first downbeat, in quarter notes, becomes ticks of its file."""
-    if first_downbeat is not None and not 0 <= first_downbeat <= _FARTHEST_DOWNBEAT:
-        raise RequestError(f"--first-downbeat {first_downbeat:g}: choose 0 to {_FARTHEST_DOWNBEAT} quarter notes")
-    piece = source if isinstance(source, Piece) else read_piece(source)
-    if first_downbeat is None:
-        return piece, None
-    ticks = round(first_downbeat * piece.grid.ticks_per_quarter)
-    return (piece if isinstance(source, Piece) else read_piece(source, first_downbeat_ticks=ticks)), ticks

@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTICE = (ROOT / "NOTICE").read_text("utf-8")
 FOREIGN = {".mp3", ".ogg", ".wav", ".mid", ".midi", ".musicxml", ".mxl", ".ttf", ".otf", ".woff", ".woff2", ".npz"}
 """Kinds of file that somebody else may have made."""
-OURS = ("src/pianomuse/evaluate/markov.npz", "src/pianomuse/weights/", "docs/gallery/")
+OURS = (
+    "src/pianomuse/evaluate/markov.npz",
+    "src/pianomuse/performance/metres.npz",
+    "src/pianomuse/weights/",
+    "docs/gallery/",
+)
 """Made by us from the collections that NOTICE names; the gallery has credits of its own."""
 
 

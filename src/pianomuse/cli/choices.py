@@ -30,6 +30,13 @@ class Feel(StrEnum):
     STRAIGHT = "straight"
 
 
+class GridName(StrEnum):
+    """Whose bars count."""
+
+    AUTO = "auto"
+    FILE = "file"
+
+
 class HandName(StrEnum):
     """One of two."""
 

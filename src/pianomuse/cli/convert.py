@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pianomuse.cli import options as o
+from pianomuse.cli.choices import GridName
 
 
 def register(app: typer.Typer) -> None:
@@ -27,17 +28,19 @@ def convert(
     sheet: Annotated[Path, typer.Argument(metavar="OUT", help="Sheet music (.musicxml, or .mxl compressed) or .mid.")],
     title: Annotated[str, typer.Option("--title", help="Over the music; default: the name of IN.")] = "",
     first_downbeat: o.FirstDownbeat = None,
+    grid: o.GridOption = GridName.AUTO,
+    tempo: o.TempoOption = None,
+    metre: o.MetreOption = None,
     force: Annotated[bool, typer.Option("--force", help="Write over OUT where it exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write a MIDI file as sheet music for notation programs, or sheet music as a MIDI file with its repeats played."""
     from pianomuse.errors import RequestError
     from pianomuse.notation.musicxml import APPROXIMATE
-    from pianomuse.notation.read_musicxml import is_sheet_music, read_piece
+    from pianomuse.notation.read_musicxml import is_sheet_music
+    from pianomuse.performance.grid import read_on_bars
     from pianomuse.render.sheet import sheet_of, write_sheet
 
-    if first_downbeat is not None and not 0 <= first_downbeat <= 64:
-        raise RequestError(f"--first-downbeat {first_downbeat:g}: choose 0 to 64 quarter notes")
     if sheet.exists() and not force:
         raise RequestError(f"{sheet} exists; give another name, or --force to write over it")
     if sheet.exists() and midi.exists() and sheet.samefile(midi):
@@ -46,9 +49,7 @@ def convert(
         _to_midi(midi, sheet, as_json=as_json)
         return
     begun = time.perf_counter()
-    piece = read_piece(midi)
-    if first_downbeat is not None:
-        piece = read_piece(midi, first_downbeat_ticks=round(first_downbeat * piece.grid.ticks_per_quarter))
+    piece = read_on_bars(midi, first_downbeat=first_downbeat, grid=grid.value, tempo=tempo, metre=metre).piece
     page = sheet_of(piece, title)
     write_sheet(sheet, page)
     seconds = time.perf_counter() - begun

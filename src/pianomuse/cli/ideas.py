@@ -37,6 +37,7 @@ class Written:
     numbers: list[int]
     midi: list[Path]
     with_completion: list[Path]
+    scores: list[Path]
     audio: list[Path]
     picture: Path
     page: Path
@@ -86,7 +87,7 @@ def _spoken(options: dict[str, Any]) -> dict[str, Any]:
 def write_ideas(ideas: Ideas, midi: Path, out: Path | None, *, audio: bool) -> Written:
     """Write MIDI files, picture, page and sound; all of them or, if something fails, none."""
     folder = out if out is not None else midi.parent / f"{midi.stem} ideas"
-    names = _names(folder, midi.stem, len(ideas), audio=audio)
+    names = _names(folder, midi.stem, len(ideas), audio=audio, scores=ideas.piece.recording is not None)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.part"
     aside.mkdir()
@@ -94,10 +95,13 @@ def write_ideas(ideas: Ideas, midi: Path, out: Path | None, *, audio: bool) -> W
         for idea, alone, whole in zip(ideas, names.midi, names.with_completion, strict=True):
             (aside / alone.name).write_bytes(idea.midi)
             (aside / whole.name).write_bytes(idea.with_completion)
+        for idea, path in zip(ideas, names.scores, strict=False):
+            (aside / path.name).write_bytes(idea.as_score or b"")
         rows = idea_rows(ideas, names.numbers)
         ideas_picture(rows, title=midi.name).save(aside / names.picture.name, optimize=True)
-        links = [(a.name, w.name) for a, w in zip(names.midi, names.with_completion, strict=True)]
-        page = ideas_page(rows, title=midi.name, lines=[ideas.summary, ideas.headline], files=links)
+        kinds = [names.midi, names.with_completion, *([names.scores] if names.scores else [])]
+        links = [[path.name for path in paths] for paths in zip(*kinds, strict=True)]
+        page = ideas_page(rows, title=midi.name, lines=_page_lines(ideas), files=links)
         (aside / names.page.name).write_text(page, encoding="utf-8")
         for row, path in zip(rows, names.audio, strict=False):
             write_wav(aside / path.name, clip_sound(clip_of(row)))
@@ -105,6 +109,11 @@ def write_ideas(ideas: Ideas, midi: Path, out: Path | None, *, audio: bool) -> W
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return names
+
+
+def _page_lines(ideas: Ideas) -> list[str]:
+    recording = ideas.piece.recording
+    return [ideas.summary, *([recording.notice] if recording is not None else []), ideas.headline]
 
 
 def talk(ideas: Ideas, written: Written) -> list[str]:
@@ -116,6 +125,8 @@ def talk(ideas: Ideas, written: Written) -> list[str]:
     for number, idea in zip(written.numbers, ideas, strict=True):
         count = f"{len(idea.notes):>{notes}} note{' ' if len(idea.notes) == 1 else 's'}"
         lines.append(f"{number:>2}  {idea.reason:<{width}}  {count}  {idea.range:<{span}}  {idea.ending}")
+    if written.scores:
+        lines.append(f"As a score, on the bars that were found: {written.scores[0]} and its like")
     again = f"These again: --seed {ideas.seed}"
     return [*lines, f"Listen: {written.page}    More ideas: run again    {again}"]
 
@@ -135,6 +146,8 @@ def report(ideas: Ideas, midi: Path, written: Written, seconds: float) -> dict[s
             "figures": asdict(idea.figures) if idea.figures is not None else None,
             "seconds": round(idea.seconds, 4),
         }
+        if written.scores:
+            entry["score"] = str(written.scores[index])
         if written.audio:
             entry["audio"] = str(written.audio[index])
         candidates.append(entry)
@@ -149,6 +162,7 @@ def report(ideas: Ideas, midi: Path, written: Written, seconds: float) -> dict[s
         "bars": ideas.bars,
         "at_bar": ideas.caret.at_bar,
         "starts_at": ideas.starts_at,
+        "grid": _grid(ideas),
         "limits": dict(ideas.limits),
         "candidates": candidates,
         "picture": str(written.picture),
@@ -159,9 +173,22 @@ def report(ideas: Ideas, midi: Path, written: Written, seconds: float) -> dict[s
     }
 
 
-def _names(folder: Path, stem: str, n_ideas: int, *, audio: bool) -> Written:
+def _grid(ideas: Ideas) -> dict[str, object]:
+    """Say whose bars were used and, of a recording, what was found."""
+    recording = ideas.piece.recording
+    if recording is None:
+        return {"bars": "file"}
+    return {
+        "bars": "found",
+        "metre": f"{recording.metre[0]}/{recording.metre[1]}",
+        "tempo_bpm": round(recording.tempo_bpm, 1),
+        "first_downbeat_s": round(recording.first_downbeat_s, 3),
+    }
+
+
+def _names(folder: Path, stem: str, n_ideas: int, *, audio: bool, scores: bool) -> Written:
     """Choose names that no file in the folder has."""
-    pattern = re.compile(re.escape(stem) + r"\.(?:with-)?completion-(\d{1,9})\.(?:mid|wav)")
+    pattern = re.compile(re.escape(stem) + r"\.(?:(?:with-)?completion|score)-(\d{1,9})\.(?:mid|wav)")
     taken = [int(found[1]) for path in _entries(folder) if (found := pattern.fullmatch(path))]
     first = max(taken, default=0) + 1
     numbers = list(range(first, first + n_ideas))
@@ -169,6 +196,7 @@ def _names(folder: Path, stem: str, n_ideas: int, *, audio: bool) -> Written:
         numbers=numbers,
         midi=[folder / f"{stem}.completion-{number}.mid" for number in numbers],
         with_completion=[folder / f"{stem}.with-completion-{number}.mid" for number in numbers],
+        scores=[folder / f"{stem}.score-{number}.mid" for number in numbers] if scores else [],
         audio=[folder / f"{stem}.completion-{number}.wav" for number in numbers] if audio else [],
         picture=unused_path(folder / f"{stem}.ideas.png"),
         page=unused_path(folder / "ideas.html"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pianomuse.cli import limit_options as limits
-from pianomuse.cli.choices import Adventure, Device, Feel, YesNo
+from pianomuse.cli.choices import Adventure, Device, Feel, GridName, YesNo
 
 _SOUND = "How it sounds"
 _PLACE = "Where it goes"
@@ -94,12 +94,35 @@ Tracks = Annotated[
     ),
 ]
 FirstDownbeat = Annotated[
-    float | None,
+    str | None,
     typer.Option(
         "--first-downbeat",
-        metavar="Q",
-        help="Where the first whole bar begins, in quarter notes, if the file's time signatures do not tell.",
+        metavar="Q|SECs",
+        help="Where the first whole bar begins: quarter notes of the file, or seconds as in 0.52s.",
         rich_help_panel=_PLACE,
+    ),
+]
+GridOption = Annotated[
+    GridName,
+    typer.Option(
+        "--grid",
+        help="file: its bars; auto: bars found in the notes of a recording without a metronome.",
+        rich_help_panel=_PLACE,
+    ),
+]
+TempoOption = Annotated[
+    float | None,
+    typer.Option(
+        "--tempo",
+        metavar="BPM",
+        help="Of a recording without a metronome, roughly: quarter notes a minute.",
+        rich_help_panel=_PLACE,
+    ),
+]
+MetreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metre", metavar="N/D", help="Of a recording without a metronome, as in 3/4.", rich_help_panel=_PLACE
     ),
 ]
 ContextBars = Annotated[
@@ -156,7 +179,10 @@ _OF_ALL: dict[str, tuple[Any, object]] = {  # name: what it is, default; in the 
     "candidates": (Candidates, 4),
     "seed": (Seed, None),
     "tracks": (Tracks, None),
+    "grid": (GridOption, GridName.AUTO),
     "first_downbeat": (FirstDownbeat, None),
+    "tempo": (TempoOption, None),
+    "metre": (MetreOption, None),
     "context_bars": (ContextBars, 512),
     "adventure": (AdventureOption, Adventure.BALANCED),
     "temperature": (Temperature, None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -27,9 +28,12 @@ from pianomuse.generate.join import (
 )
 from pianomuse.generate.tracks import assign_tracks
 from pianomuse.midi.additions import NewNote, NewPedal
+from pianomuse.midi.bars import beat_ticks
 from pianomuse.midi.idea import idea_file
 from pianomuse.midi.read import read_midi
 from pianomuse.midi.splice import insert_span, replace_span
+from pianomuse.performance.notate import written_score
+from pianomuse.performance.play import Player
 
 _TIMING_STREAM = 1  # tells an idea's generator for timing from the one for tokens
 
@@ -49,6 +53,7 @@ class Finisher:
             self._dynamics = None  # the model has read how loud the given notes are, and balances against them
         self._timing = measure_timing(piece, heard_until) if scene.order.has_feel else None
         self._channels = pedal_channels(piece, caret.tick)
+        self._player = _player(scene) if piece.recording is not None else None
 
     def __call__(self, idea: DecodedIdea, number: int) -> Candidate:
         """Finish an idea, also one that is not written to its end."""
@@ -75,6 +80,8 @@ class Finisher:
         words = describe_idea(music, plan, caret, scene.request.before, scene.key)
         if plan.given is not None:
             words = describe_hand(music, given_notes(piece, caret, plan.given), scene.key)
+        on_bars = partial(self._whole, notes, pedals)
+        is_free = self._player is not None
         return Candidate(
             number=number,
             notes=notes,
@@ -85,7 +92,9 @@ class Finisher:
             log_prob_per_note=idea.log_prob_per_note,
             seconds=idea.seconds,
             write_midi=partial(self._alone, notes, pedals, number),
-            write_with_completion=partial(self._whole, notes, pedals),
+            write_with_completion=partial(self._performed, notes, pedals) if is_free else on_bars,
+            write_on_bars=on_bars if is_free else None,
+            write_as_score=partial(self._as_score, on_bars) if is_free else None,
         )
 
     def _pedals(self, idea: DecodedIdea, music: list[PlacedNote]) -> tuple[NewPedal, ...]:
@@ -103,8 +112,21 @@ class Finisher:
         tempo = self.written_mspq
         return replace_span(piece, caret.tick, caret.end_tick, notes, pedals, tempo_mspq=tempo, stays=stays)
 
+    def _performed(self, notes: tuple[NewNote, ...], pedals: tuple[NewPedal, ...]) -> bytes:
+        """Return the composer's recording with the new bars played into it."""
+        assert self._player is not None
+        given = self.scene.request.plan.given
+        return self._player.whole(notes, pedals, given.stays if given is not None else ())
+
+    def _as_score(self, on_bars: Callable[[], bytes]) -> bytes:
+        recording = self.scene.piece.recording
+        assert recording is not None
+        return written_score(read_midi(on_bars()), recording.tempo_bpm)
+
     def _alone(self, notes: tuple[NewNote, ...], pedals: tuple[NewPedal, ...], number: int) -> bytes:
         """Return the file of the new bars."""
+        if self._player is not None:
+            return self._player.alone(notes, pedals, self._text(number))
         scene, caret, model = self.scene, self.scene.caret, self.scene.piece
         if caret.is_inserted:
             whole = self._whole(notes, pedals)
@@ -141,3 +163,12 @@ class Finisher:
             ", ".join(f"{name} {text}" for name, text in order.asked.said.items()),
         ]
         return " · ".join(part for part in parts if part)
+
+
+def _player(scene: Scene) -> Player:
+    """Return what plays ideas into the composer's recording."""
+    piece, caret = scene.piece, scene.caret
+    beat = beat_ticks(caret.metres[-1], piece.grid.ticks_per_quarter)
+    return Player(
+        piece, caret.tick, caret.end_tick, beat, caret.bar_lines, scene.tempo.mspq, is_inserted=caret.is_inserted
+    )

@@ -56,6 +56,8 @@ class Candidate:
         write_midi: writes `midi`.
         write_with_completion: writes `with_completion`.
         figures: what its place among the others rests on; None until all are written.
+        write_on_bars: writes `on_bars` where that is not `with_completion`.
+        write_as_score: writes `as_score`; None where the piece has bars of its own.
 
     """
 
@@ -70,6 +72,8 @@ class Candidate:
     write_midi: Callable[[], bytes] = field(repr=False, compare=False)
     write_with_completion: Callable[[], bytes] = field(repr=False, compare=False)
     figures: Figures | None = None
+    write_on_bars: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+    write_as_score: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def midi(self) -> bytes:
@@ -80,6 +84,16 @@ class Candidate:
     def with_completion(self) -> bytes:
         """The composer's file with the new bars in place."""
         return self.write_with_completion()
+
+    @cached_property
+    def on_bars(self) -> bytes:
+        """The piece with the new bars as the model reads it: of a recording, on the bars that were found."""
+        return self.with_completion if self.write_on_bars is None else self.write_on_bars()
+
+    @cached_property
+    def as_score(self) -> bytes | None:
+        """Of a recording, the piece with the new bars as a score: rhythm, metre and one tempo; else None."""
+        return None if self.write_as_score is None else self.write_as_score()
 
     @property
     def score(self) -> Score:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pianomuse.errors import RequestError
@@ -64,7 +64,8 @@ class Liked:
             return
         candidate = self._among(ideas, number)
         self.n_notes = len(candidate.notes)
-        self._piece = read_midi(candidate.with_completion, first_downbeat_ticks=self.first_downbeat_ticks)
+        whole = read_midi(candidate.on_bars, first_downbeat_ticks=self.first_downbeat_ticks)
+        self._piece = replace(whole, recording=piece.recording)
 
     def _among(self, ideas: Ideas | Stream, number: int) -> Candidate:
         if isinstance(ideas, Stream):
@@ -91,6 +92,8 @@ class Liked:
 
         """
         piece, caret = self.whole()
+        if piece.recording is not None:
+            raise RequestError("like: of a recording without a metronome, rhythm or harmony can stay, the start cannot")
         quarter, lines = piece.grid.ticks_per_quarter, caret.bar_lines
         ends = [
             tick

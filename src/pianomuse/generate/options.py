@@ -17,6 +17,8 @@ from pianomuse.generate.sampling import SamplingSettings
 ADVENTURE = {"calm": (0.65, 0.9), "balanced": (0.9, 0.95), "bold": (1.15, 0.98)}
 """Temperature and top-p in one word."""
 
+GRID_OPTIONS = ("first_downbeat", "grid", "tempo", "metre")
+
 _SEEDS = 10_000  # a drawn seed is short enough to type again
 
 
@@ -47,8 +49,14 @@ class Options(TypedDict, total=False):
     """A style file that `pianomuse tune` wrote for this model."""
     style_strength: float
     """0 is no style, 1 (the default) the style as tuned, at most 1.5."""
-    first_downbeat: float | None
-    """Where the first whole bar begins, in quarter notes, for files whose time signatures do not tell."""
+    first_downbeat: float | str | None
+    """Where the first whole bar begins, in quarter notes of the file or, as in ``0.52s``, in seconds."""
+    grid: Literal["auto", "file"]
+    """Whose bars count: the file's, or, by default, bars found in the notes where the file's plainly do not fit."""
+    tempo: float | None
+    """Roughly the tempo of a recording whose bars are found in its notes, quarter notes a minute."""
+    metre: str | None
+    """The metre of such a recording, such as ``3/4``."""
     key: str | None
     """Only notes of this key, such as ``Am``; every limit may be said bar by bar, with | between the bars."""
     scale: str | None
@@ -86,7 +94,7 @@ def order_of(options: Options, *, is_fill: bool, note: str = "", first_downbeat_
 
     """
     check_names(options)
-    for name in ("style", "first_downbeat"):
+    for name in ("style", *GRID_OPTIONS):
         if options.get(name) is not None:
             raise RequestError(f"{name} holds for a whole session: give it to `Muse.session`")
     if options.get("style_strength", 1.0) != 1:

@@ -55,6 +55,7 @@ class Session:
         tokenizer: its tokenizer.
         piece: the composer's file.
         first_downbeat_ticks: as `piece` was read with.
+        read: reads the piece again after an edit, as it was read; None: with `first_downbeat_ticks`.
         budget_mb: mebibytes for what is remembered of the piece.
         reads_ahead: read the piece in the background; otherwise a request waits until all before it has been read.
         origin: what writes.
@@ -69,6 +70,7 @@ class Session:
         piece: Piece,
         *,
         first_downbeat_ticks: int | None = None,
+        read: Callable[[Source], Piece] | None = None,
         budget_mb: float = DEFAULT_BUDGET_MB,
         reads_ahead: bool = True,
         origin: Origin | None = None,
@@ -83,6 +85,7 @@ class Session:
         self.n_tokens_read = 0
         """Tokens read to answer requests, in the background not counted."""
         self._first_downbeat_ticks = first_downbeat_ticks
+        self._read = read or (lambda source: read_piece(source, first_downbeat_ticks))
         self._reader = SideReader(piece, tokenizer)
         self._lock = RLock()  # piece and reader change together
         self._turns = Turns()
@@ -124,7 +127,7 @@ class Session:
             MidiError: the file cannot be read; the session keeps the piece as it was.
 
         """
-        piece = read_piece(source, self._first_downbeat_ticks)
+        piece = self._read(source)
         reader = SideReader(piece, self.tokenizer)
         now = reader.whole
         with self._lock:
@@ -229,6 +232,8 @@ class Session:
 
     def ghost(self, stream: Stream, idea: int) -> Ghost:
         """Return an idea of a stream of this session, to take it in part."""
+        if stream.scene.piece.recording is not None:
+            raise RequestError("an idea for a recording without a metronome is taken whole: save it with_completion")
         if stream.scene.request.plan.given is not None:
             raise RequestError("one hand under the other is taken whole: save the idea, or `edit` the session with it")
         return Ghost(stream, idea, self)

@@ -28,7 +28,7 @@ def idea_rows(ideas: Ideas, numbers: Sequence[int] | None = None) -> list[IdeaRo
 
 
 def _row(ideas: Ideas, idea: Candidate, number: int) -> IdeaRow:
-    piece = read_midi(idea.with_completion, first_downbeat_ticks=ideas.first_downbeat_ticks)
+    piece = read_midi(idea.on_bars, first_downbeat_ticks=ideas.first_downbeat_ticks)
     caret = ideas.caret
     return idea_row(
         piece.score,

@@ -38,6 +38,7 @@ from pianomuse.midi.parts import (
     is_piano_pedal,
     pair_notes,
 )
+from pianomuse.midi.recording import Recording
 
 MAX_NOTES = 200_000
 
@@ -49,7 +50,8 @@ class Piece:
     """A composer's file: its bytes, the one piano part the model reads, and where everything came from.
 
     `score` is in the file's ticks and has exactly one track; `track_of_note`: int32 [n_notes], for each of its notes
-    the index into `tracks` (every chunk and channel with notes, also those that are not read).
+    the index into `tracks` (every chunk and channel with notes, also those that are not read). Where the bars were
+    found in the notes, `recording` is the way back to the composer's own file.
     """
 
     path: Path | None
@@ -59,6 +61,7 @@ class Piece:
     tracks: tuple[TrackInfo, ...]
     grid: BarGrid
     warnings: tuple[str, ...]
+    recording: Recording | None = None
 
 
 def read_midi(path: str | Path | bytes, *, first_downbeat_ticks: int | None = None) -> Piece:

@@ -34,7 +34,7 @@ from pianomuse.render.theme import DARK, LIGHT
 PAGE_WIDTH = 1600  # pixels of the embedded pictures
 BAR_NUMBERS = 32  # height of the header's part with bar numbers; the page writes the rest of the header itself
 N_COLOURS = 64  # of an embedded picture
-FILE_NAMES = ("the idea", "whole piece with it")
+FILE_NAMES = ("the idea", "whole piece with it", "as a score")
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 

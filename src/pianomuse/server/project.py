@@ -18,13 +18,23 @@ MINOR_KEYS = ("Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#
 
 
 def project_of(data: bytes, title: str = "") -> tuple[Project, list[str]]:
-    """Read a MIDI file as a project; return it with what the reader has to say.
+    """Read a MIDI file as a project, on its own bars; return it with what the reader has to say.
 
     Raises:
         MidiError: the file cannot be read, or is longer than a project may be.
 
     """
     piece = read_midi(data)
+    return within_bounds(piece, title), list(piece.warnings)
+
+
+def within_bounds(piece: Piece, title: str) -> Project:
+    """Return a piece as a project.
+
+    Raises:
+        MidiError: it is longer than a project may be.
+
+    """
     project = as_read(piece, title)
     sizes = {"notes": bounds.NOTES, "pedals": bounds.PEDALS, "tempos": bounds.TEMPOS, "metres": bounds.METRES}
     for name, most in (sizes | {"tracks": bounds.TRACKS}).items():
@@ -35,7 +45,7 @@ def project_of(data: bytes, title: str = "") -> tuple[Project, list[str]]:
         raise MidiError(
             f"The file reaches tick {last:,}, more than the studio's {bounds.TICK:,}: give a shorter piece."
         )
-    return project, list(piece.warnings)
+    return project
 
 
 def key_name(score: Score) -> str | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import soundfile
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
@@ -17,13 +17,14 @@ from pydantic import BaseModel, Field
 from pianomuse.errors import RequestError
 from pianomuse.midi.read import Piece
 from pianomuse.notation.musicxml import musicxml
+from pianomuse.performance.grid import read_on_bars
 from pianomuse.render.piano import SAMPLE_RATE, score_sound
 from pianomuse.render.sheet import sheet_of
 from pianomuse.render.tempo import seconds_at, tempo_steps
 from pianomuse.server import bounds
 from pianomuse.server.examples import example, examples
 from pianomuse.server.faults import Refusal
-from pianomuse.server.project import project_of
+from pianomuse.server.project import project_of, within_bounds
 from pianomuse.server.project_file import NO_NOTES, file_of
 from pianomuse.server.schema import Project
 from pianomuse.server.state import Held
@@ -70,11 +71,30 @@ class Example(BaseModel):
     bars: int
 
 
+class Bars(BaseModel):
+    """Whose bars a project has; of those that were found in a recording without a metronome, which."""
+
+    bars: Literal["file", "found"]
+    metre: str | None = None
+    tempo_bpm: float | None = None
+    first_downbeat_s: float | None = None
+
+
 class Imported(BaseModel):
     """A file as a project."""
 
     project: Project
     warnings: list[str] = Field(description="what was left out or assumed, as sentences")
+    grid: Bars
+
+
+class Told(BaseModel):
+    """What is said about the bars of a file that is imported."""
+
+    grid: Literal["auto", "file"] = "auto"
+    first_downbeat: str | None = Field(None, max_length=20)
+    tempo: float | None = None
+    metre: str | None = Field(None, max_length=10)
 
 
 def _binary(kind: str) -> dict[int | str, dict[str, Any]]:
@@ -123,9 +143,16 @@ def open_example(name: str) -> Project:
 
 @router.post("/import", openapi_extra=_body(MIDI, {"type": "string", "format": "binary"}))
 async def import_midi(
-    request: Request, state: Held, title: Annotated[str, Query(max_length=bounds.TEXT)] = ""
+    request: Request,
+    state: Held,
+    told: Annotated[Told, Depends()],
+    title: Annotated[str, Query(max_length=bounds.TEXT)] = "",
 ) -> Imported:
-    """Read a standard MIDI file as a project; `title` is what it is called."""
+    """Read a standard MIDI file as a project; `title` is what it is called.
+
+    Of a recording without a metronome, bars are found in the notes; `grid=file` keeps the file's. `tempo` (quarters a
+    minute, roughly), `metre` (`3/4`) and `first_downbeat` (`0.52s`, or quarter notes of the file) correct them.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in (MIDI, "audio/mid", "audio/x-midi", "application/octet-stream"):
         raise Refusal(415, "media_type", f"Send a MIDI file as Content-Type: {MIDI}.")
@@ -133,7 +160,7 @@ async def import_midi(
 
     def read() -> Imported:
         with state.converting():
-            return _imported(data, title)
+            return _imported(data, title, told)
 
     return await run_in_threadpool(read)
 
@@ -182,12 +209,21 @@ def watched_project(state: Held) -> Imported:
             data = path.read_bytes() if path.stat().st_size <= bounds.REQUEST_BYTES else b""
         except OSError as error:
             raise RequestError(f"{path.name} cannot be read ({error.strerror}): export it again.") from error
-        return _imported(data, path.stem)
+        return _imported(data, path.stem, Told())
 
 
-def _imported(data: bytes, title: str) -> Imported:
-    project, warnings = project_of(data, title)
-    return Imported.model_construct(project=project, warnings=warnings)
+def _imported(data: bytes, title: str, told: Told) -> Imported:
+    piece = read_on_bars(data, **told.model_dump()).piece
+    found, project = piece.recording, within_bounds(piece, title)
+    bars = Bars(bars="file")
+    if found is not None:
+        bars = Bars(
+            bars="found",
+            metre=f"{found.metre[0]}/{found.metre[1]}",
+            tempo_bpm=round(found.tempo_bpm, 1),
+            first_downbeat_s=round(found.first_downbeat_s, 3),
+        )
+    return Imported.model_construct(project=project, warnings=list(piece.warnings), grid=bars)
 
 
 def _piece(project: Project) -> Piece:

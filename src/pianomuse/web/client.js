@@ -56,9 +56,12 @@ export async function example(name) {
   return (await request(`/examples/${encodeURIComponent(name)}`)).json();
 }
 
-/** @param {Blob} midi @returns {Promise<{project: Project, warnings: string[]}>} */
-export async function importMidi(midi) {
-  return (await request("/import", { method: "POST", headers: { "Content-Type": "audio/midi" }, body: midi })).json();
+/**
+ * @param {Blob} midi @param {import("./page/free_time.js").Told} [told] about its bars
+ * @returns {Promise<{project: Project, warnings: string[], grid: import("./page/free_time.js").Grid}>}
+ */
+export async function importMidi(midi, told = {}) {
+  return (await request(`/import?${new URLSearchParams(told)}`, { method: "POST", headers: { "Content-Type": "audio/midi" }, body: midi })).json();
 }
 
 /** @param {Project} project @param {"midi" | "musicxml" | "wav"} format @returns {Promise<Blob>} */

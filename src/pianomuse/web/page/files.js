@@ -4,6 +4,7 @@
 import { authorshipRecord } from "../authorship/record.js";
 import * as client from "../client.js";
 import { emptyProject, lastTick } from "../music/project.js";
+import { showFreeTime } from "./free_time.js";
 import { fail, hideProblem, problemText, say, showProblem } from "./status.js";
 import { byId, text } from "./words.js";
 import { Works } from "./works.js";
@@ -36,18 +37,20 @@ export class Files {
     this._acceptDrops();
   }
 
-  /** @param {File} file */
-  async open(file) {
+  /** @param {File} file @param {import("./free_time.js").Told} [told] about its bars */
+  async open(file, told) {
     const name = file.name;
     if (!/\.midi?$/i.test(name) && !/midi/.test(file.type)) {
       showProblem(text("notMidi", { name }));
       return;
     }
     try {
-      const { project, warnings } = await client.importMidi(file);
+      const { project, warnings, grid } = await client.importMidi(file, told);
       this._begin();
       this.show({ ...project, title: project.title || name.replace(/\.midi?$/i, "") });
-      if (warnings.length) showProblem(warnings.join(" "));
+      showFreeTime(grid, (again) => void this.open(file, { ...told, ...again }));
+      const others = grid.bars === "found" ? warnings.slice(1) : warnings; // the first is what the notice says
+      if (others.length) showProblem(others.join(" "));
     } catch (error) {
       if (error instanceof client.Failure && error.code !== "gone") showProblem(text("badFile", { name, message: problemText(error) }));
       else fail(error);
@@ -74,6 +77,7 @@ export class Files {
   show(project, heard, caret, chords) {
     this._isReady = true;
     hideProblem();
+    showFreeTime(undefined);
     this.studio.open(project, heard, caret, new Map(chords));
     byId("title").textContent = project.title || text("untitled");
     document.title = `${project.title || text("untitled")} – PianoMuse`;

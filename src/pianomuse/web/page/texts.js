@@ -4,12 +4,14 @@
 import { AUTHORSHIP_TEXTS } from "../authorship/texts.js";
 import { STYLE_TEXTS } from "../style_file/texts.js";
 import { TOUR_TEXTS } from "./tour_texts.js";
+import { FREE_TIME_TEXTS } from "./free_time_texts.js";
 
 /** @type {Record<string, [english: string, chinese: string]>} */
 export const TEXTS = {
   ...AUTHORSHIP_TEXTS,
   ...STYLE_TEXTS,
   ...TOUR_TEXTS,
+  ...FREE_TIME_TEXTS,
   open: ["Open…", "打开…"],
   newPiece: ["Start…", "开始…"],
   export: ["Export", "导出"],

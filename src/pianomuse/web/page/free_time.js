@@ -1,0 +1,56 @@
+// @ts-check
+/** What was assumed about a recording without a metronome, and two fields to correct it. */
+
+import { byId, make, text } from "./words.js";
+
+/**
+ * @typedef {{bars: "file" | "found", metre?: string, tempo_bpm?: number, first_downbeat_s?: number}} Grid whose bars count
+ * @typedef {{grid?: string, tempo?: string, metre?: string, first_downbeat?: string}} Told what is said on import
+ */
+
+/**
+ * Show the notice under the bar at the top; nothing where the file's own bars count.
+ * @param {Grid | undefined} grid @param {(told: Told) => void} [again] imports the file again with what is said
+ */
+export function showFreeTime(grid, again = () => {}) {
+  document.getElementById("free-time")?.remove();
+  if (grid?.bars !== "found") return;
+  const found = { metre: grid.metre, tempo: Math.round(grid.tempo_bpm ?? 0), first: (grid.first_downbeat_s ?? 0).toFixed(2) };
+  const first = field("0.01", "0", found.first);
+  const tempo = field("1", "25", String(found.tempo));
+  const form = make(
+    "form",
+    { id: "free-time", role: "status" },
+    make("span", {}, text("freeFound", found)),
+    make("label", {}, text("freeFirst"), " ", first),
+    make("label", {}, text("freeTempo"), " ", tempo),
+    make("button", { type: "submit" }, text("freeAgain")),
+    button("freeFile", () => again({ grid: "file" })),
+    button("freeFine", () => form.remove()),
+  );
+  form.style.cssText = "display:flex;flex-wrap:wrap;gap:.5em 1em;align-items:center;padding:.4em 1em";
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    /** @type {Told} */
+    const told = {};
+    if (first.value !== found.first) told.first_downbeat = `${first.value}s`;
+    if (tempo.value !== String(found.tempo)) told.tempo = tempo.value;
+    if (Object.keys(told).length) again(told);
+    else form.remove();
+  });
+  byId("problem").before(form);
+}
+
+/** @param {string} step @param {string} min @param {string} value */
+function field(step, min, value) {
+  const input = make("input", { type: "number", step, min, value, required: "" });
+  input.style.width = "5.5em";
+  return input;
+}
+
+/** @param {string} key @param {() => void} does */
+function button(key, does) {
+  const made = make("button", { type: "button" }, text(key));
+  made.addEventListener("click", does);
+  return made;
+}
