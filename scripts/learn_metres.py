@@ -27,6 +27,7 @@ from pianomuse.performance.strikes import N_FEATURES, features, find_strikes
 from pianomuse.tokens.quantise import spoken_metre
 
 HIDDEN = 48
+EXCLUDED = ("ccbysa/",)  # what the default model did not learn from either
 MOST_STRIKES = 1500  # of a piece
 
 
@@ -53,7 +54,7 @@ def training_names(folder: Path) -> list[str]:
     """List the training files that are not kept for tuning."""
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
-    return [row["path"] for row in rows if not is_for_tuning(row["work_id"])]
+    return [row["path"] for row in rows if not is_for_tuning(row["work_id"]) and not row["path"].startswith(EXCLUDED)]
 
 
 def is_for_tuning(work_id: str) -> bool:

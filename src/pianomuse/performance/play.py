@@ -156,7 +156,8 @@ def _bar_shape(recording: Recording, beat: int, bar: int) -> Floats:
     logs = np.log([row / row.mean() for row in rows])
     mean = np.median(logs, axis=0) * len(rows) / (len(rows) + _SHAPE_DOUBT)
     shape: Floats = np.exp(mean)
-    return shape / shape.mean()
+    evened: Floats = shape / shape.mean()
+    return evened
 
 
 def _leads(piece: Piece) -> Floats:

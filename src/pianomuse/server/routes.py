@@ -92,9 +92,9 @@ class Told(BaseModel):
     """What is said about the bars of a file that is imported."""
 
     grid: Literal["auto", "file"] = "auto"
-    first_downbeat: str | None = Field(None, max_length=20)
+    first_downbeat: str | None = Field(default=None, max_length=20)
     tempo: float | None = None
-    metre: str | None = Field(None, max_length=10)
+    metre: str | None = Field(default=None, max_length=10)
 
 
 def _binary(kind: str) -> dict[int | str, dict[str, Any]]:
