@@ -48,7 +48,7 @@ export class Files {
       const { project, warnings, grid } = await client.importMidi(file, told);
       this._begin();
       this.show({ ...project, title: project.title || name.replace(/\.midi?$/i, "") });
-      showFreeTime(grid, (again) => void this.open(file, { ...told, ...again }));
+      showFreeTime(grid, (again) => void this.open(file, again.grid === "file" ? again : { ...told, ...again }));
       const others = grid.bars === "found" ? warnings.slice(1) : warnings; // the first is what the notice says
       if (others.length) showProblem(others.join(" "));
     } catch (error) {
