@@ -48,6 +48,21 @@ def test_sheet_music_has_every_bar(client: TestClient, opened: Open) -> None:
     assert root.findtext(".//work-title") == "gap-of-four-bars"
 
 
+def test_sheet_music_can_be_opened(client: TestClient, opened: Open) -> None:
+    project = opened("gap-of-four-bars")
+    sheet = client.post("/api/v1/export/musicxml", json=project)
+    kind = {"Content-Type": sheet.headers["content-type"]}
+    found = client.post("/api/v1/import", content=sheet.content, headers=kind).json()["project"]
+    there, here = (
+        sorted((round(24 * note["tick"] / each["ppq"]), note["pitch"]) for note in each["notes"])
+        for each in (project, found)
+    )
+    assert there == here
+    assert client.post("/api/v1/complete", json={"project": found, "bars": 1, "candidates": 1}).status_code == 200
+    refused = client.post("/api/v1/import", content=b"<score-partwise>", headers=kind)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "midi")
+
+
 def test_sound_lasts_as_long_as_the_music(client: TestClient) -> None:
     notes = [{"tick": 480 * beat, "duration": 480, "pitch": 60 + beat, "velocity": 80} for beat in range(4)]
     project = {"notes": notes, "tempos": [{"tick": 0, "bpm": 60}]}

@@ -31,6 +31,10 @@ from pianomuse.server.state import Held
 from pianomuse.server.watch import changes
 
 MIDI, MUSICXML, WAV = "audio/midi", "application/vnd.recordare.musicxml+xml", "audio/wav"
+IMPORTED = (
+    MIDI, "audio/mid", "audio/x-midi", "application/octet-stream", MUSICXML, "application/vnd.recordare.musicxml",
+    "application/xml", "text/xml",
+)  # fmt: skip
 LICENCES = (
     "PianoMuse: MIT licence, the PianoMuse developers.",
     "Piano samples: adapted from Salamander Grand Piano V3 by Alexander Holm, CC BY 3.0 "
@@ -148,14 +152,14 @@ async def import_midi(
     told: Annotated[Told, Depends()],
     title: Annotated[str, Query(max_length=bounds.TEXT)] = "",
 ) -> Imported:
-    """Read a standard MIDI file as a project; `title` is what it is called.
+    """Read a standard MIDI file, or sheet music in MusicXML, as a project; `title` is what it is called.
 
     Of a recording without a metronome, bars are found in the notes; `grid=file` keeps the file's. `tempo` (quarters a
     minute, roughly), `metre` (`3/4`) and `first_downbeat` (`0.52s`, or quarter notes of the file) correct them.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in (MIDI, "audio/mid", "audio/x-midi", "application/octet-stream"):
-        raise Refusal(415, "media_type", f"Send a MIDI file as Content-Type: {MIDI}.")
+    if kind not in IMPORTED:
+        raise Refusal(415, "media_type", f"Send a MIDI file as Content-Type: {MIDI}, or sheet music as {MUSICXML}.")
     data = await request.body()
 
     def read() -> Imported:

@@ -15,6 +15,7 @@ import { Works } from "./works.js";
 /** @typedef {{project: Project, heard: Heard[], caret: number, chords?: [number, string][], savedAt: number}} Saved */
 
 const SAVE_AFTER_MS = 400;
+const OPENED = /\.(midi?|musicxml|xml|mxl)$/i;
 const ENDINGS = { midi: "mid", musicxml: "musicxml", wav: "wav", authorship: "authorship.html" };
 
 export class Files {
@@ -40,14 +41,14 @@ export class Files {
   /** @param {File} file @param {import("./free_time.js").Told} [told] about its bars */
   async open(file, told) {
     const name = file.name;
-    if (!/\.midi?$/i.test(name) && !/midi/.test(file.type)) {
+    if (!OPENED.test(name) && !/midi/.test(file.type)) {
       showProblem(text("notMidi", { name }));
       return;
     }
     try {
       const { project, warnings, grid } = await client.importMidi(file, told);
       this._begin();
-      this.show({ ...project, title: project.title || name.replace(/\.midi?$/i, "") });
+      this.show({ ...project, title: project.title || name.replace(OPENED, "") });
       showFreeTime(grid, (again) => void this.open(file, again.grid === "file" ? again : { ...told, ...again }));
       const others = grid.bars === "found" ? warnings.slice(1) : warnings; // the first is what the notice says
       if (others.length) showProblem(others.join(" "));
