@@ -145,6 +145,11 @@ def n_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def is_first_process() -> bool:
+    """Say whether this is the process of a launcher that writes and prints; without a launcher it is."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def join_processes(device: Device) -> tuple[Device, Any]:
     """Join the processes that a launcher started; it returns when all are there.
 

@@ -1,16 +1,16 @@
 """Write ideas as files, tell about them on stderr, and as JSON on stdout.
 
-Everything is written aside, in a folder beside the target, and moved into place when it is complete. A file that
-exists is never written over: numbers go on.
+Everything is written aside, in a hidden folder inside the target, and moved into place when it is complete. A file that
+exists is never written over: numbers go on, also where several processes write into one folder.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import secrets
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,12 +22,15 @@ from pianomuse.api import load
 from pianomuse.cli.choices import Device
 from pianomuse.generate.ideas import Ideas
 from pianomuse.generate.show import idea_rows
+from pianomuse.lock import held
 from pianomuse.midi.write import unused_path
 from pianomuse.notation.read_musicxml import read_piece
 from pianomuse.render.clip import clip_of, clip_sound
 from pianomuse.render.page import ideas_page
 from pianomuse.render.piano import write_wav
 from pianomuse.render.picture import ideas_picture
+
+_PATIENCE_S = 60.0  # sixteen ideas with sound take ten
 
 
 @dataclass(frozen=True)
@@ -87,27 +90,41 @@ def _spoken(options: dict[str, Any]) -> dict[str, Any]:
 def write_ideas(ideas: Ideas, midi: Path, out: Path | None, *, audio: bool) -> Written:
     """Write MIDI files, picture, page and sound; all of them or, if something fails, none."""
     folder = out if out is not None else midi.parent / f"{midi.stem} ideas"
-    names = _names(folder, midi.stem, len(ideas), audio=audio, scores=ideas.piece.recording is not None)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.part"
-    aside.mkdir()
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / ".ideas.part"
     try:
-        for idea, alone, whole in zip(ideas, names.midi, names.with_completion, strict=True):
-            (aside / alone.name).write_bytes(idea.midi)
-            (aside / whole.name).write_bytes(idea.with_completion)
-        for idea, path in zip(ideas, names.scores, strict=False):
-            (aside / path.name).write_bytes(idea.as_score or b"")
-        rows = idea_rows(ideas, names.numbers)
-        ideas_picture(rows, title=midi.name).save(aside / names.picture.name, optimize=True)
-        kinds = [names.midi, names.with_completion, *([names.scores] if names.scores else [])]
-        links = [[path.name for path in paths] for paths in zip(*kinds, strict=True)]
-        page = ideas_page(rows, title=midi.name, lines=_page_lines(ideas), files=links)
-        (aside / names.page.name).write_text(page, encoding="utf-8")
-        for row, path in zip(rows, names.audio, strict=False):
-            write_wav(aside / path.name, clip_sound(clip_of(row)))
-        _move(aside, folder)
+        with held(folder / ".lock", f"{folder}: another process writes there; try again", patience_s=_PATIENCE_S):
+            try:
+                return _written(ideas, midi, folder, aside, audio=audio)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # a folder that holds something stays
+                folder.rmdir()
+
+
+def _written(ideas: Ideas, midi: Path, folder: Path, aside: Path, *, audio: bool) -> Written:
+    """Write everything aside under names that are free, and move it into place."""
+    names = _names(folder, midi.stem, len(ideas), audio=audio, scores=ideas.piece.recording is not None)
+    shutil.rmtree(aside, ignore_errors=True)  # what a crash left
+    aside.mkdir()
+    for idea, alone, whole in zip(ideas, names.midi, names.with_completion, strict=True):
+        (aside / alone.name).write_bytes(idea.midi)
+        (aside / whole.name).write_bytes(idea.with_completion)
+    for idea, path in zip(ideas, names.scores, strict=False):
+        (aside / path.name).write_bytes(idea.as_score or b"")
+    rows = idea_rows(ideas, names.numbers)
+    ideas_picture(rows, title=midi.name).save(aside / names.picture.name, optimize=True)
+    kinds = [names.midi, names.with_completion, *([names.scores] if names.scores else [])]
+    links = [[path.name for path in paths] for paths in zip(*kinds, strict=True)]
+    page = ideas_page(rows, title=midi.name, lines=_page_lines(ideas), files=links)
+    (aside / names.page.name).write_text(page, encoding="utf-8")
+    for row, path in zip(rows, names.audio, strict=False):
+        write_wav(aside / path.name, clip_sound(clip_of(row)))
+    for path in sorted(aside.iterdir()):
+        path.rename(folder / path.name)
     return names
 
 
@@ -205,12 +222,3 @@ def _names(folder: Path, stem: str, n_ideas: int, *, audio: bool, scores: bool) 
 
 def _entries(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.is_dir() else []
-
-
-def _move(aside: Path, folder: Path) -> None:
-    """Move finished files into place; the whole folder at once where there is none yet."""
-    if not folder.exists():
-        aside.rename(folder)
-        return
-    for path in sorted(aside.iterdir()):
-        path.rename(folder / path.name)

@@ -16,6 +16,7 @@ from pianomuse.data.pieces import TokenPiece, tokenise_piece
 from pianomuse.data.store import Header, write_pieces
 from pianomuse.data.works import draw_split, group_works, turns
 from pianomuse.errors import DatasetError, MidiError
+from pianomuse.lock import held
 from pianomuse.midi.read import read_midi
 from pianomuse.tokens.notes import read_notes
 from pianomuse.tokens.tokenizer import PianoTokenizer
@@ -96,6 +97,21 @@ def process_midi_directory(
         raise DatasetError(f"{folder} is not a folder; give the folder that holds the MIDI files")
     if out.exists():
         raise DatasetError(f"{out} exists already; remove it or choose another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    busy = f"{out}: another process is preparing it; wait for it, or choose another --out"
+    with held(out.with_name(f".{out.name}.lock"), busy):
+        return _prepared(folder, out, (context_bars, completion_bars, step), jobs, exclude, exclude_files, progress)
+
+
+def _prepared(
+    folder: Path,
+    out: Path,
+    windows: tuple[int, int, int],
+    jobs: int | None,
+    exclude: tuple[str, ...],
+    exclude_files: frozenset[str],
+    progress: Progress | None,
+) -> PrepareReport:
     names = midi_names(folder)
     manifest = _read_manifest(folder)
     results = []
@@ -106,7 +122,7 @@ def process_midi_directory(
     kept, dropped = kept_and_dropped(results, folder)
     splits = _split(manifest, kept)
     tokenizer = PianoTokenizer()
-    header = _header(tokenizer, splits, dropped, len(names), (context_bars, completion_bars, step))
+    header = _header(tokenizer, splits, dropped, len(names), windows)
     write_pieces(out, splits, header, tokenizer)
     lost: Counter[str] = Counter()
     for result in kept:

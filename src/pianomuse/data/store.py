@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pianomuse.data.pieces import VIEWS, TokenPiece, make_view
-from pianomuse.errors import DatasetError
+from pianomuse.errors import DatasetError, StorageError
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import require_same
 
@@ -57,20 +57,30 @@ def write_pieces(
         header: goes beside them.
         tokenizer: its vocabulary is saved with the data.
 
+    Raises:
+        StorageError: the disk is full, or the folder cannot be written.
+
     """
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
     aside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    for split, members in pieces.items():
-        rows = [_row(piece) for piece in members]
-        columns = {key: [row[key] for row in rows] for key in _features()}
-        Dataset.from_dict(columns, features=_features()).save_to_disk(str(aside / split))
-    (aside / "header.json").write_text(json.dumps(asdict(header), indent=2), encoding="utf-8")
-    tokenizer.save(aside / "tokenizer.json")
-    aside.rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)  # what a crash left
+    try:
+        aside.mkdir(parents=True)
+        for split, members in pieces.items():
+            rows = [_row(piece) for piece in members]
+            columns = {key: [row[key] for row in rows] for key in _features()}
+            Dataset.from_dict(columns, features=_features()).save_to_disk(str(aside / split))
+        (aside / "header.json").write_text(json.dumps(asdict(header), indent=2), encoding="utf-8")
+        tokenizer.save(aside / "tokenizer.json")
+        aside.rename(folder)
+    except OSError as error:
+        raise StorageError(
+            f"{folder} cannot be written ({error.strerror or error}): make room, or choose another --out"
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 class PieceStore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from pianomuse.data.ahead import draw_ahead
 from pianomuse.data.batches import Batch, BatchMaker, BatchSettings, validation_batches
 from pianomuse.data.examples import ExampleMix
 from pianomuse.data.store import PieceStore
-from pianomuse.devices import Device, choose_device, seed_everything
-from pianomuse.errors import ConfigError, RequestError
+from pianomuse.devices import Device, choose_device, is_first_process, seed_everything
+from pianomuse.errors import ConfigError, RequestError, StorageError
+from pianomuse.lock import Lock
 from pianomuse.midi.write import write_atomically
 from pianomuse.model.compiled import can_use_loops, compile_blocks, use_loops
 from pianomuse.model.rwkv import PianoMuseRWKV
@@ -71,6 +73,7 @@ class Run:
     resume: bool
     said: list[str]
     sampler: Sampler
+    lock: Lock | None
 
     @property
     def is_first(self) -> bool:
@@ -78,20 +81,24 @@ class Run:
         return self.processes.rank == 0
 
     def start(self, listener: Callable[[Report], None]) -> Position:
-        """Train to the end, or until somebody stops it."""
-        return train(
-            self.model,
-            draw_ahead(self.maker.batches, self.maker.settings.ahead),
-            self.validation,
-            self.settings,
-            self.folder,
-            self.device,
-            note_ids=self.maker.store.tokenizer.vocabulary.ids_of("Pitch"),
-            resume=self.resume,
-            listener=listener,
-            sample=self.sampler.write,
-            processes=self.processes,
-        )
+        """Train to the end, or until somebody stops it; then another process may go on with the run."""
+        try:
+            return train(
+                self.model,
+                draw_ahead(self.maker.batches, self.maker.settings.ahead),
+                self.validation,
+                self.settings,
+                self.folder,
+                self.device,
+                note_ids=self.maker.store.tokenizer.vocabulary.ids_of("Pitch"),
+                resume=self.resume,
+                listener=listener,
+                sample=self.sampler.write,
+                processes=self.processes,
+            )
+        finally:
+            if self.lock is not None:
+                self.lock.release()
 
 
 def prepare_run(
@@ -116,12 +123,29 @@ def prepare_run(
         device: see `choose_device`.
 
     Raises:
-        RequestError: the folder holds a run already and `resume` was not asked for.
+        RequestError: the folder holds a run already and `resume` was not asked for, or a run is going on in it.
         ConfigError: settings are wrong, or may not change when a run goes on.
         DatasetError, CheckpointError, VocabularyError: as the parts raise them.
     """
     sections = _sections(dataset, out, preset, init, resume, changes)
     check_optimizer(sections["train"])
+    lock = _locked(out) if is_first_process() else None
+    try:
+        if not resume:
+            _refuse_a_second_run(out)
+        return _ready_run(dataset, out, sections, lock, resume=resume, device=device)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+            with suppress(OSError):  # a folder that holds something stays
+                out.rmdir()
+        raise
+
+
+def _ready_run(
+    dataset: Path, out: Path, sections: dict[str, Any], lock: Lock | None, *, resume: bool, device: str
+) -> Run:
+    """Load what a run needs and write its settings down."""
     settings, run = sections["train"], sections["run"]
     store = PieceStore(dataset, "train")
     vocabulary = store.tokenizer.vocabulary
@@ -160,7 +184,22 @@ def prepare_run(
     maker, validation = open_data(dataset, store, sections)
     if processes.rank == 0:
         said += _write_down(dataset, store, folder, sections, chosen, resume=resume)
-    return Run(settings, start.model, maker, validation, folder, chosen, processes, resume, said, _sampler(dataset))
+    sampler = _sampler(dataset)
+    return Run(settings, start.model, maker, validation, folder, chosen, processes, resume, said, sampler, lock)
+
+
+def _locked(out: Path) -> Lock:
+    """Keep other processes out of a run folder until this one is done with it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"--out {out}: cannot be made ({error.strerror}); name another folder") from error
+    return Lock(out / ".lock", f"{out}: another process is training there; wait for it, or name another --out")
+
+
+def _refuse_a_second_run(out: Path) -> None:
+    if (out / "config.toml").exists():
+        raise RequestError(f"{out} holds a run already; go on with --resume, or name another --out")
 
 
 def open_data(dataset: Path, store: PieceStore, sections: Mapping[str, Any]) -> tuple[BatchMaker, list[Batch]]:
@@ -215,8 +254,7 @@ def _sections(
         after = override_sections({**before, "run": replace(before["run"], **given)}, changes)
         require_same_run(before, after, dataset, out)
         return after
-    if config_path.exists():
-        raise RequestError(f"{out} holds a run already; go on with --resume, or name another --out")
+    _refuse_a_second_run(out)
     sections = {name: cls() for name, cls in SECTIONS.items()}
     return override_sections({**sections, "run": replace(sections["run"], **given)}, changes)
 
