@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from pianomuse.checkpoint.config import DEEP_EMBED_RANK
 from pianomuse.checkpoint.official import write_pth
 from pianomuse.checkpoint.store import Checkpoint
 from pianomuse.errors import RequestError
+from pianomuse.midi.write import write_atomically
 
 FORMATS = ("pth", "safetensors")
 
@@ -38,7 +37,8 @@ def export_weights(checkpoint: Checkpoint, path: Path, file_format: str, *, repl
     if file_format == "pth":
         write_pth(path, checkpoint.tensors)
     else:
-        _write_safetensors(path, checkpoint.tensors)
+        arrays = {name: np.ascontiguousarray(value) for name, value in checkpoint.tensors.items()}
+        write_atomically(path, save(arrays))
     notes = [f"The vocabulary (fingerprint {checkpoint.vocabulary_fingerprint}) is not in the file."]
     if checkpoint.is_quantised:
         notes.append("The weights were int8; they are written as float32, as exact as int8 had them.")
@@ -57,12 +57,3 @@ def require_free(path: Path, *, replace: bool) -> None:
         raise RequestError(f"--out {path}: give the name of a file in a folder that exists")
     if path.exists() and not replace:
         raise RequestError(f"{path} is there already; replace it with --force, or name another --out")
-
-
-def _write_safetensors(path: Path, tensors: Mapping[str, NDArray[np.float32]]) -> None:
-    aside = path.with_name(f".{path.name}.partial")
-    try:
-        aside.write_bytes(save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.errors import CheckpointError
+from pianomuse.midi.write import writing_aside
 
 T = TypeVar("T")
 
@@ -93,18 +94,13 @@ def _opened(path: str | Path, look: Callable[[zipfile.ZipFile], T]) -> T:
 def write_pth(path: str | Path, tensors: Mapping[str, NDArray[np.float32]]) -> Path:
     """Write tensors as a .pth that `torch.load(weights_only=True)` and the package `rwkv` read; whole or not at all."""
     path = Path(path)
-    aside = path.with_name(f".{path.name}.partial")
-    try:
-        with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            root = path.stem or "archive"
-            archive.writestr(f"{root}/data.pkl", _pickle_of(tensors))
-            archive.writestr(f"{root}/byteorder", "little")
-            for number, value in enumerate(tensors.values()):
-                _write_aligned(archive, f"{root}/data/{number}", np.ascontiguousarray(value, dtype="<f4").tobytes())
-            archive.writestr(f"{root}/version", "3\n")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with writing_aside(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        root = path.stem or "archive"
+        archive.writestr(f"{root}/data.pkl", _pickle_of(tensors))
+        archive.writestr(f"{root}/byteorder", "little")
+        for number, value in enumerate(tensors.values()):
+            _write_aligned(archive, f"{root}/data/{number}", np.ascontiguousarray(value, dtype="<f4").tobytes())
+        archive.writestr(f"{root}/version", "3\n")
     return path
 
 

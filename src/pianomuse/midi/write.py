@@ -5,30 +5,46 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from symusic import ControlChange, Score
 
 from pianomuse.midi.events import SUSTAIN, Event, chunk_bytes, file_bytes, parse
 from pianomuse.midi.parts import is_sustain
 
+_SUFFIX = ".part"
+
 
 def write_atomically(path: str | Path, data: bytes) -> Path:
     """Write `data` to `path` in one step: aside in the same folder, to the disk, then renamed into place."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
+    with writing_aside(target) as file:
+        file.write(data)
+    return target
+
+
+@contextmanager
+def writing_aside(target: Path) -> Iterator[BinaryIO]:
+    """Open a file beside `target` that takes its place when the block ends, and vanishes if the block fails."""
+    prefix = f".{target.name.encode()[:100].decode(errors='ignore')}."  # a name has at most 255 bytes
+    _clear(target.parent, prefix)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=_SUFFIX)
+    aside = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(aside).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-        Path(aside).replace(target)
+        aside.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        aside.replace(target)
     except BaseException:
-        Path(aside).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
         raise
-    return target
 
 
 def unused_path(path: str | Path) -> Path:
@@ -68,6 +84,16 @@ def score_bytes(score: Score) -> bytes:
 def _press_last(event: Event) -> tuple[int, bool]:
     tick, raw = event
     return tick, is_sustain(raw) and raw[2] >= 64
+
+
+def _clear(folder: Path, prefix: str) -> None:
+    """Remove what processes that were killed left beside a file; none writes one file for a day."""
+    long_ago = time.time() - 86_400
+    for entry in list(os.scandir(folder)):
+        if entry.name.startswith(prefix) and entry.name.endswith(_SUFFIX):
+            with suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_mtime < long_ago:
+                    os.unlink(entry.path)
 
 
 def _umask() -> int:
