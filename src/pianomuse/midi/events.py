@@ -69,6 +69,8 @@ def load_bytes(source: str | Path | bytes) -> tuple[bytes, str]:
         try:
             if path.is_dir():
                 raise MidiError(f"{name} is a folder: give one MIDI file.")
+            if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+                raise MidiError(f"{name} is a pipe or a device: give the name of a file.")
             with path.open("rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
         except (OSError, ValueError) as error:
