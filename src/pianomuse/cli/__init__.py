@@ -8,7 +8,6 @@ is heavy inside the command, so that `pianomuse --help` stays under 0.3 s.
 from __future__ import annotations
 
 import importlib
-import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,8 @@ from typing import Annotated
 
 import typer
 
-from pianomuse.errors import PianoMuseError
+from pianomuse.cli.endings import one_line, stopped
+from pianomuse.cli.streams import flush_stdout, prepare_streams
 
 # in the order of the help
 COMMANDS = (
@@ -54,15 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wants_traceback = "--traceback" in words
     if wants_traceback:
         words = ["--traceback", *(word for word in words if word != "--traceback")]
-    _prepare_streams()
+    prepare_streams(is_json="--json" in words)
     try:
         result = build_app()(words, prog_name="pianomuse", standalone_mode=False)
+        flush_stdout()
     except KeyboardInterrupt:
-        return 130
+        return stopped()
     except (Exception, typer.Abort) as error:
         if wants_traceback:
             logging.getLogger("pianomuse").error("The traceback asked for:", exc_info=error)
-        line, code = _one_line(error)
+        line, code = one_line(error, words)
         typer.echo(line, err=True)
         return code
     return result if isinstance(result, int) else 0
@@ -97,32 +98,3 @@ def _root(
         typer.echo(f"pianomuse {version('pianomuse')}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
-
-
-def _prepare_streams() -> None:
-    """Let note and bar symbols through on consoles that lack them, and send log lines to stderr as they are."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-
-
-def _one_line(error: BaseException) -> tuple[str, int]:
-    """Say in one line what went wrong and give the exit code."""
-    if isinstance(error, PianoMuseError):
-        return _joined(str(error)), 2
-    if isinstance(error, typer.TyperException):
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "pianomuse"
-        return f"{_joined(error.format_message()).rstrip('.')}. See: {command} --help", 2
-    if isinstance(error, typer.Abort):
-        return "Stopped.", 130
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}. Check the path, its permissions and the space left.", 2
-    name = type(error).__name__
-    what = _joined(f"{name}: {error}" if str(error) else name)
-    return f"This is a fault in PianoMuse ({what}). Run it again with --traceback and report what it prints.", 1
-
-
-def _joined(text: str) -> str:
-    return " ".join(text.split())
