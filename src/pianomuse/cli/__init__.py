@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from pianomuse.cli.endings import one_line, stopped
+from pianomuse.cli.endings import INTERRUPTED, one_line, stopped
 from pianomuse.cli.streams import flush_stdout, prepare_streams
 
 # in the order of the help
@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = build_app()(words, prog_name="pianomuse", standalone_mode=False)
         flush_stdout()
+        if result == INTERRUPTED:  # Typer heard Ctrl-C
+            return stopped()
     except KeyboardInterrupt:
         return stopped()
     except (Exception, typer.Abort) as error:

@@ -15,13 +15,14 @@ _NOT_OURS = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE,
     errno.ENFILE, errno.ENAMETOOLONG,
 )  # fmt: skip
+INTERRUPTED = 130
 _ADVICE = "Check the path, its permissions and the space left."
 
 
 def stopped() -> int:
     """Say that Ctrl-C was heard; return the exit code."""
     typer.echo("Stopped.", err=True)
-    return 130
+    return INTERRUPTED
 
 
 def one_line(error: BaseException, words: Sequence[str] = ()) -> tuple[str, int]:
@@ -41,7 +42,7 @@ def one_line(error: BaseException, words: Sequence[str] = ()) -> tuple[str, int]
         advice = "" if dashed is None else f". For the file of that name write ./{dashed}"
         return f"{_joined(error.format_message()).rstrip('.')}{advice}. See: {command} --help", 2
     if isinstance(error, typer.Abort):
-        return "Stopped.", 130
+        return "Stopped.", INTERRUPTED
     if isinstance(error, OSError) and error.filename is not None:
         return _joined(f"{error.filename}: {error.strerror}. {_ADVICE}"), 2
     if isinstance(error, OSError) and error.errno in _NOT_OURS:
