@@ -130,6 +130,8 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     stored = _read_weights(folder / "model.safetensors")
     tensors = dequantise(stored)
     _require_fitting(config, tensors, str(folder))
+    if broken := sorted(name for name, value in tensors.items() if not np.isfinite(value).all()):
+        raise CheckpointError(f"{folder}: {broken[0]} holds numbers that are not finite; use an earlier checkpoint")
     card = _read_json(folder / "card.json") if (folder / "card.json").exists() else {}
     return Checkpoint(config, tensors, fingerprint, tokenizer_json, card, is_quantised(stored))
 
@@ -155,16 +157,18 @@ def _fingerprint(tokenizer_json: Mapping[str, object], where: str) -> str:
 
 def _read_weights(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
+        _require_file(path)
         size_bytes = path.stat().st_size
         if size_bytes > MAX_WEIGHTS_BYTES:
             raise CheckpointError(f"{path}: {size_bytes} bytes is more than the limit of {MAX_WEIGHTS_BYTES}")
         return dict(load_file(path))
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:  # last: odd dtypes
         raise CheckpointError(f"{path}: cannot be read as safetensors ({error}); copy the checkpoint again") from error
 
 
 def _read_json(path: Path) -> dict[str, object]:
     try:
+        _require_file(path)
         if path.stat().st_size > MAX_JSON_BYTES:
             raise CheckpointError(f"{path}: larger than {MAX_JSON_BYTES} bytes; use an intact checkpoint")
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -173,6 +177,11 @@ def _read_json(path: Path) -> dict[str, object]:
     if not isinstance(document, dict):
         raise CheckpointError(f"{path}: no JSON object; use an intact checkpoint")
     return document
+
+
+def _require_file(path: Path) -> None:
+    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+        raise CheckpointError(f"{path}: is no file; use an intact checkpoint")
 
 
 def _beside(folder: Path, what: str) -> Path:
