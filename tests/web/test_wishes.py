@@ -97,3 +97,14 @@ def test_chords_over_the_ruler_and_an_arrival_are_asked_for_and_remembered(studi
     assert studio.look(f"s.ghosts.ideas[0].notes.some((n) => n.tick === {bar} && n.pitch === 72)")
     studio.until("document.querySelector('#kept').textContent === 'saved'").page.reload()
     studio.until("window.pianomuse && s.chords.size === 2")
+
+
+def test_a_last_note_that_overlaps_the_bar_line_leaves_chords_in_their_bars(studio):
+    studio.open().fill(bars=1, candidates=1)
+    note = {"tick": 0, "duration": 1950, "pitch": 60, "velocity": 70, "track": 0}
+    studio.look(f"s.apply('stepDraw', {{...s.project, notes: [{note}]}}), s.setChord(2, 'F'), s.setChord(3, 'G')")
+    studio.press("End").ask()
+    assert studio.look("[s.ghosts.start, s.ghosts.end]") == [1920, 3840]
+    assert "Chords F" in studio.page.text_content("#heard .settings")
+    on_beats = studio.look("s.ghosts.ideas[0].notes.filter((n) => n.tick % 480 === 0).map((n) => n.pitch % 12)")
+    assert set(on_beats) <= {5, 9, 0}, "not of F"

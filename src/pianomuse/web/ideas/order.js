@@ -41,8 +41,9 @@ export function orderOf(studio, settings) {
     return overChosen(settings.verb, first.number, last.number, first.tick, said);
   }
   const bar = time.barAt(caret);
-  const stop = time.beatFrom(lastTick(project));
-  const isAtEnd = caret >= lastTick(project) && caret <= time.barLineFrom(stop);
+  const stop = musicEnd(project, time);
+  const last = lastTick(project);
+  const isAtEnd = caret >= Math.min(stop, last) && caret <= time.barLineFrom(time.beatFrom(last));
   if (isAtEnd) {
     const open = time.barAt(stop);
     const finishes = stop > open.tick; // its chord, if there is one, is the first of the list
@@ -56,6 +57,18 @@ export function orderOf(studio, settings) {
     return fill(first, first + empty - 1, time.bar(first).tick, chorded(shared, first, empty));
   }
   return complete(first - 1, settings, time.bar(first).tick, chorded(shared, first, settings.bars));
+}
+
+/** Where the music stops, rounded up to the next beat, as the server sees it: a little overlap or a last note held long do not move it. @param {Project} project @param {Studio["time"]} time */
+function musicEnd({ notes, ppq }, time) {
+  let [stop, onset] = [0, -1];
+  for (const note of notes) {
+    const { tick, end } = time.barAt(note.tick);
+    stop = Math.max(stop, note.duration > end - tick ? end : note.tick + note.duration);
+    onset = Math.max(onset, note.tick);
+  }
+  const overlap = Math.floor((ppq + 3) / 4) - 1;
+  return notes.length ? Math.max(time.beatFrom(Math.max(stop - overlap, 0)), time.beatFrom(onset + 1)) : 0;
 }
 
 /** What becomes of chosen bars. @param {Settings["verb"]} verb @param {number} first @param {number} last @param {number} from @param {Record<string, unknown>} said @returns {Order} */

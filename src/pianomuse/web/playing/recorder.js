@@ -154,8 +154,9 @@ export class Recorder extends EventTarget {
       const { tick } = this;
       this.roll.setHead(tick);
       if (this._take.hasNotes && performance.now() - this._shownAt > SHOW_EVERY_MS) {
-        this._shownAt = performance.now();
+        const began = performance.now();
         this.studio.show(this._take.in(this._base, Math.max(tick, this.from)));
+        this._shownAt = performance.now() + 2 * (performance.now() - began); // a long piece is shown less often
       }
       requestAnimationFrame(step);
     };
