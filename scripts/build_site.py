@@ -23,6 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 HOOKS = ROOT / "scripts" / "site" / "hooks.py"
+STYLE = HOOKS.with_name("site.css")
 LINK = re.compile(r"\]\(([^)\s#]+)[^)\s]*\)")
 OUTSIDE = re.compile(
     r"""(?:<(?:script|img|iframe|audio|video|source|embed)[^>]*\ssrc|<link[^>]*\shref)=["']?(?:https?:)?//[^"'\s>]+"""
@@ -68,6 +69,7 @@ def lay_out(folder: Path) -> None:
         if path.suffix == ".md":
             text = re.sub(r"```.*?```", "", path.read_text("utf-8"), flags=re.DOTALL)
             waiting += [(path.parent / name).resolve() for name in LINK.findall(text) if ":" not in name]
+    shutil.copyfile(STYLE, folder / STYLE.name)
 
 
 def settings(source: Path, out: Path) -> dict[str, Any]:
@@ -84,6 +86,7 @@ def settings(source: Path, out: Path) -> dict[str, Any]:
             "user_color_mode_toggle": True,
             "navigation_depth": 3,
         },
+        "extra_css": [STYLE.name],
         "markdown_extensions": ["sane_lists"],
         "plugins": ["search"],
         "hooks": [str(HOOKS)],
