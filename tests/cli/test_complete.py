@@ -122,7 +122,8 @@ def test_json_is_one_document_on_stdout(run: Run, folder: Path) -> None:
     assert code == 0
     document = json.loads(out)
     assert list(document) == [
-        "input", "model", "style", "device", "seed", "context_bars", "bars", "at_bar", "starts_at", "limits",
+        "input", "model", "style", "device", "seed", "context_bars", "bars", "at_bar", "starts_at", "grid",
+        "limits",
         "candidates", "picture", "page", "seconds", "seconds_to_first_note", "warnings",
     ]  # fmt: skip
     assert document["input"] == str(piece)
