@@ -29,7 +29,7 @@ from pianomuse.evaluate.markov import MarkovModel
 from pianomuse.evaluate.markov_engine import MarkovEngine
 from pianomuse.evaluate.report import Report, to_json
 from pianomuse.evaluate.tables import to_lines
-from pianomuse.evaluate.tasks import CONTINUATION, INFILLS, another_piece, copy_last_bars, find_place
+from pianomuse.evaluate.tasks import CONTINUATION, INFILLS, another_piece, copy_last_bars, find_place, write_ideas
 from pianomuse.evaluate.validity import fault
 from pianomuse.evaluate.works import WorkSet, load_works
 from pianomuse.measure.agreement import note_f1
@@ -115,6 +115,17 @@ def test_a_table_holds_the_model_and_every_reference(compared: Comparison) -> No
     assert model["valid"].value == 1, compared.faults
     assert model["longest_match_notes"].value >= 2
     assert set(compared.overlaps) == {"model", "copy", "another piece", "half of the truth"}
+
+
+def test_an_idea_as_loud_as_its_context_is_read_as_loud(
+    works: WorkSet, markov: MarkovModel, tokenizer: PianoTokenizer
+) -> None:
+    work = next(work for work in works.works if len(set(work.music.velocity.tolist())) == 1)
+    place = find_place(work, CONTINUATION)
+    assert place is not None
+    engine = MarkovEngine(markov, tokenizer.vocabulary)
+    for idea in write_ideas(engine, tokenizer, place, CONTINUATION, n_ideas=2, seed=1):
+        assert set(idea.music.velocity.tolist()) == set(work.music.velocity.tolist())
 
 
 def test_filling_goes_through_the_same_table(works: WorkSet, markov: MarkovModel, tokenizer: PianoTokenizer) -> None:

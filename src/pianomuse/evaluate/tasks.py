@@ -36,7 +36,7 @@ from pianomuse.midi.bars import cut
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.midi.write import score_bytes
 from pianomuse.tokens.tokenizer import PianoTokenizer
-from pianomuse.tokens.vocabulary import GRID
+from pianomuse.tokens.vocabulary import GRID, velocity_bins
 
 CONTEXT_BARS = 8
 """Bars before a place that measures of style compare with."""
@@ -206,11 +206,14 @@ def _window(piece: Piece, first: int, last: int) -> Piece:
 
 
 def _music_of(idea: Candidate, caret: Caret, ticks_per_quarter: int, lines: Any) -> Passage:
+    """Return an idea's bars as its context and the truth are read: on the grid, loudness in the steps of the tokens."""
     scale = GRID / ticks_per_quarter
     onset = np.array([round((note.tick - caret.bar_tick) * scale) for note in idea.notes], dtype=np.int64)
     end = np.array([(n.tick + n.duration_ticks - caret.bar_tick) * scale for n in idea.notes]).round().astype(np.int64)
     pitch = np.array([note.pitch for note in idea.notes], dtype=np.int64)
-    velocity = np.array([note.velocity for note in idea.notes], dtype=np.int64)
+    exact = np.array([note.velocity for note in idea.notes], dtype=np.int64)
+    bins = velocity_bins()
+    velocity = bins[np.abs(bins[None, :] - exact[:, None]).argmin(axis=1)].astype(np.int64)
     return passage(onset, end - onset, pitch, velocity, lines)
 
 
