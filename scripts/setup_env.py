@@ -125,8 +125,10 @@ def install(python: Path, profile: str, found: Found) -> None:
         size_mb += STUDIO_MB if profile == "studio" and not found.fastapi else 0
         _announce(size_mb)
         # Python compiles a module when it is imported first, and most of these never are: compiling all of them took 5
-        # of the 33 processor seconds from a fresh clone to the first idea taken in the studio.
-        _pip(python, "install", "--no-compile", "-c", CONSTRAINTS, *target)
+        # of the 33 processor seconds from a fresh clone to the first idea taken in the studio. Where Python may not
+        # keep what it compiles (PYTHONDONTWRITEBYTECODE), every start would compile them again, for two seconds.
+        later = [] if sys.dont_write_bytecode else ["--no-compile"]
+        _pip(python, "install", *later, "-c", CONSTRAINTS, *target)
         return
     size_mb += 0 if found.pytest else DEVELOP_MB
     keeps_torch = found.torch is not None and is_in_range(found.torch)
