@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -12,33 +11,11 @@ from typing import Any
 
 import pytest
 
-from pianomuse.api import Muse, load
-
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))  # corpus.py
 
 Run = Callable[[Sequence[Sequence[object]]], list[dict[str, Any]]]
-
-
-def _api_conftest() -> Any:
-    spec = importlib.util.spec_from_file_location("api_conftest_of_hostile", ROOT / "tests" / "api" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = _api_conftest().random_checkpoint(tmp_path_factory.mktemp("model") / "random")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def muse(model_folder: Path) -> Muse:
-    return load(model_folder, threads=1)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,32 +9,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from pianomuse.api import Muse, load
+from pianomuse.api import Muse
 from pianomuse.server.app import create_app, guarded
 from pianomuse.server.state import State
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def _api_conftest() -> Any:
-    spec = importlib.util.spec_from_file_location("api_conftest", ROOT / "tests" / "api" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["api_conftest"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = _api_conftest().random_checkpoint(tmp_path_factory.mktemp("model") / "random")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def muse(model_folder: Path) -> Muse:
-    return load(model_folder, threads=1)
 
 
 @pytest.fixture(scope="session")
