@@ -35,8 +35,9 @@ from pianomuse.measure.passage import Passage, passage
 from pianomuse.midi.bars import cut
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.midi.write import score_bytes
+from pianomuse.tokens.quantise import spoken_velocity
 from pianomuse.tokens.tokenizer import PianoTokenizer
-from pianomuse.tokens.vocabulary import GRID, velocity_bins
+from pianomuse.tokens.vocabulary import GRID
 
 CONTEXT_BARS = 8
 """Bars before a place that measures of style compare with."""
@@ -67,8 +68,13 @@ class Task:
 
     @property
     def is_fill(self) -> bool:
-        """Whether the bars after are heard."""
+        """Whether bars on both sides of a gap are there."""
         return self.side_bars > 0 and self.name.startswith("infill")
+
+    @property
+    def hears_after(self) -> bool:
+        """Whether the bars after are heard."""
+        return self.is_fill and not self.is_blind
 
 
 CONTINUATION = Task("continuation", 4)
@@ -179,13 +185,12 @@ def write_ideas(
     piece, first = (place.whole or place.work).piece, place.first_bar
     if task.is_fill:
         piece, first = _window(piece, first - task.side_bars, first + place.n_bars + task.side_bars), task.side_bars
-    if task.is_fill and not task.is_blind:
+    if task.hears_after:
         caret = span_caret(piece, first + 1, first + place.n_bars)
     else:
         caret = find_caret(piece, at_bar=first, bars=place.n_bars)
-    is_fill = task.is_fill and not task.is_blind
     order = Order(
-        n_ideas=n_ideas, seed=seed, sampling=sampling or SamplingSettings(), is_fill=is_fill, has_feel=False,
+        n_ideas=n_ideas, seed=seed, sampling=sampling or SamplingSettings(), is_fill=task.hears_after, has_feel=False,
         asked=read_asked(hand=task.view if task.given else None),
     )  # fmt: skip
     composition = compose(engine, tokenizer, piece, caret, order)
@@ -212,9 +217,7 @@ def _music_of(idea: Candidate, caret: Caret, ticks_per_quarter: int, lines: Any)
     end = np.array([(n.tick + n.duration_ticks - caret.bar_tick) * scale for n in idea.notes]).round().astype(np.int64)
     pitch = np.array([note.pitch for note in idea.notes], dtype=np.int64)
     exact = np.array([note.velocity for note in idea.notes], dtype=np.int64)
-    bins = velocity_bins()
-    velocity = bins[np.abs(bins[None, :] - exact[:, None]).argmin(axis=1)].astype(np.int64)
-    return passage(onset, end - onset, pitch, velocity, lines)
+    return passage(onset, end - onset, pitch, spoken_velocity(exact).astype(np.int64), lines)
 
 
 def copy_last_bars(place: Place) -> Passage:

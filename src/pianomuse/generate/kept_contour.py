@@ -20,12 +20,11 @@ from pianomuse.generate.bar_limits import BASS_BELOW
 from pianomuse.generate.kept import KeptNote
 from pianomuse.generate.kept_rhythm import KeptRhythm
 from pianomuse.generate.keyboard import Keyboard
-from pianomuse.generate.resting_hand import RestingHand
+from pianomuse.generate.resting_hand import KEYS, RestingHand
 from pianomuse.generate.rules import Rules
 
 _MAX_STEPS_FIRST, _MAX_STEPS_BACK = 4000, 80  # notes tried by the first search, and by one for the way back
 _MAX_CHOICES = 8  # pitches tried for a note
-KEYS = np.arange(128)
 
 
 @dataclass
@@ -63,11 +62,10 @@ class KeptContour(KeptRhythm):
 
     def strike(self, pitch: int) -> None:
         """Strike a note here: the next one of the rhythm, or one of the composer's own before it."""
-        stand = self._after(self._stand(), self._next(), pitch) if self._is_on_strike() else None
-        super().strike(pitch)
-        if stand is not None:
-            self._top, self._floor = stand.top, stand.floor
+        if self._is_on_strike():
+            self._top, self._floor = self._line_after(self._top, self._next(), pitch)
             self._way, self._stands = (self._way or [])[1:], self._stands[1:]
+        super().strike(pitch)
 
     def excuse(self) -> None:
         """Let the hands be anywhere, and the line go as it will."""
@@ -164,10 +162,13 @@ class KeptContour(KeptRhythm):
         hands[note.hand].strike(pitch, time, time + note.duration)
         if pitch < BASS_BELOW:
             span = self.rules.tones.at(note.bar, note.position).span
+        return _Stand(keyboard, hands, span, *self._line_after(stand.top, index, pitch))
+
+    def _line_after(self, top: int, index: int, pitch: int) -> tuple[int, int]:
+        """Return what the top line struck last, and what must be exceeded in the strike, after a note."""
         if not self._is_highest[index]:
-            return _Stand(keyboard, hands, span, stand.top, floor=pitch)
-        is_in_line = self._moves[self._at_of(index)] is not None
-        return _Stand(keyboard, hands, span, pitch if is_in_line else stand.top, floor=-1)
+            return top, pitch
+        return (top if self._moves[self._at_of(index)] is None else pitch), -1
 
     def _is_back(self, stand: _Stand, index: int) -> bool:
         """Tell whether a note finds all as it does on the way carried."""

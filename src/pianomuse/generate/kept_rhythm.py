@@ -17,7 +17,7 @@ from pianomuse.generate.kept import KeptNote
 from pianomuse.generate.kept_notes import KeptNotes
 from pianomuse.generate.keyboard import Keyboard
 from pianomuse.generate.playable import MAX_SPAN
-from pianomuse.generate.resting_hand import NEVER, STARTS, RestingHand, reaches
+from pianomuse.generate.resting_hand import KEYS, NEVER, RestingHand, reaches
 from pianomuse.generate.rules import Rules
 from pianomuse.tokens.vocabulary import MAX_DURATION
 
@@ -116,7 +116,7 @@ class KeptRhythm(KeptNotes):
         """Return the first bar up to which no places of the hands are wide enough; None if there are such places."""
         for at, strike in enumerate(self._strikes):
             edges = [np.max(own[: at + 1], axis=0) for own in self._own]
-            fits = [np.flatnonzero(edge <= STARTS + self._span_limit) for edge in edges]
+            fits = [np.flatnonzero(edge <= KEYS + self._span_limit) for edge in edges]
             if not all(map(len, fits)) or (self._has_hands and edges[0][fits[0]].min() >= fits[1].max()):
                 return strike[0].bar
         return None
@@ -168,7 +168,7 @@ class KeptRhythm(KeptNotes):
         for which in (0, 1):
             need = np.maximum(self._need[which][self._at + 1], self._need_now(hands, which, floor))
             low, high = self._stays_in(hands[which])
-            starts = (low <= STARTS) & (need <= np.minimum(STARTS + self._span_limit, high))
+            starts = (low <= KEYS) & (need <= np.minimum(KEYS + self._span_limit, high))
             if not starts.any():
                 return False
             edges.append(int(need[starts].min()) if which == 0 else int(np.flatnonzero(starts).max()))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 NEVER = 999
 """A key above all keys."""
-STARTS = np.arange(128)
+KEYS = np.arange(128)
 _LONG_AGO = -(10**9)
 
 
@@ -56,4 +56,4 @@ def reaches(keys: NDArray[np.intp], n: int) -> NDArray[np.int64]:
     if n == 0:
         return np.full(128, -1)
     padded = np.append(keys, [NEVER] * n)
-    return padded[np.searchsorted(keys, STARTS) + n - 1].astype(np.int64)
+    return padded[np.searchsorted(keys, KEYS) + n - 1].astype(np.int64)

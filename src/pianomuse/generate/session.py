@@ -85,7 +85,7 @@ class Session:
         self.n_tokens_read = 0
         """Tokens read to answer requests, in the background not counted."""
         self._first_downbeat_ticks = first_downbeat_ticks
-        self._read = read or (lambda source: read_piece(source, first_downbeat_ticks))
+        self._read = read or (lambda source: _read_file(source, first_downbeat_ticks))
         self._reader = SideReader(piece, tokenizer)
         self._lock = RLock()  # piece and reader change together
         self._turns = Turns()
@@ -315,6 +315,6 @@ def compose(engine: Engine[Any], tokenizer: PianoTokenizer, piece: Piece, caret:
     return session.ask(caret, order, whole_piece=True).compose()
 
 
-def read_piece(source: Source, first_downbeat_ticks: int | None) -> Piece:
+def _read_file(source: Source, first_downbeat_ticks: int | None) -> Piece:
     """Read a file, unless it is read already."""
     return source if isinstance(source, Piece) else read_midi(source, first_downbeat_ticks=first_downbeat_ticks)

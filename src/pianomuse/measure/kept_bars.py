@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pianomuse.measure.new_bars import QUARTER, Bars, Music, Sound
 
@@ -12,12 +12,8 @@ def other_rhythm(was: Music, music: Music, bars: Bars) -> int:
     """Count onsets and lengths that are missing or too much."""
     n_wrong = 0
     end = music.lines[bars.last]
-    for index, source in enumerate(bars.kept):
-        here, there = music.lines[bars.first - 1 + index], was.lines[source - 1]
-        since = max(bars.from_tick - here, 0)
-        old = _keys(s for s in was.sounds if there + since <= s.start < was.lines[source])
-        wanted = Counter((s.start - there, min(s.end - there, end - here) - (s.start - there)) for s in old)
-        new = [s for s in music.new if here <= s.start < music.lines[bars.first + index]]
+    for here, old, new in _beside(was, music, bars):
+        wanted = Counter((s.start - here, min(s.end, end) - s.start) for s in _keys(old))
         # before music that wants the pedal down, notes end one tick before the end of the new bars
         written = Counter((s.start - here, s.end - s.start + (s.end == end - 1)) for s in new)
         n_wrong += ((wanted - written) + (written - wanted)).total()
@@ -26,17 +22,25 @@ def other_rhythm(was: Music, music: Music, bars: Bars) -> int:
 
 def other_contour(was: Music, music: Music, bars: Bars) -> int:
     """Count these, and strikes of the top line that are none in the other bars, or move another way."""
-    before = music.lines[bars.first - 1]
-    old, new = [], []
+    lines, olds, news = zip(*_beside(was, music, bars), strict=True)
+    one, two = (_top_line([s for bar in side for s in bar], lines[0], music.quarter) for side in (olds, news))
+    n_moved = sum(one.get(place) != two.get(place) for place in one.keys() | two.keys())
+    return other_rhythm(was, music, bars) + n_moved
+
+
+def other_pitches(was: Music, music: Music, bars: Bars) -> int:
+    """Count bars whose strikes are others."""
+    return sum(_chords_of(old) != _chords_of(new) for _, old, new in _beside(was, music, bars))
+
+
+def _beside(was: Music, music: Music, bars: Bars) -> Iterator[tuple[int, list[Sound], list[Sound]]]:
+    """Yield for every new bar its line, the composer's notes that it was to keep, laid there, and its own."""
     for index, source in enumerate(bars.kept):
         here, there = music.lines[bars.first - 1 + index], was.lines[source - 1]
         since = max(bars.from_tick - here, 0)
-        sources = [s for s in was.sounds if there + since <= s.start < was.lines[source]]
-        old += [Sound(s.start - there + here, s.end - there + here, s.pitch) for s in sources]
-        new += [s for s in music.new if here <= s.start < music.lines[bars.first + index]]
-    one, two = (_top_line(sounds, before, music.quarter) for sounds in (old, new))
-    n_moved = sum(one.get(place) != two.get(place) for place in one.keys() | two.keys())
-    return other_rhythm(was, music, bars) + n_moved
+        old = [s for s in was.sounds if there + since <= s.start < was.lines[source]]
+        new = [s for s in music.new if here <= s.start < music.lines[bars.first + index]]
+        yield here, [Sound(s.start - there + here, s.end - there + here, s.pitch) for s in old], new
 
 
 def _top_line(sounds: list[Sound], before: int, quarter: int) -> dict[int, int]:
@@ -59,18 +63,6 @@ def _keys(sounds: Iterable[Sound]) -> list[Sound]:
     """Return every key struck once, as long as the longest of the notes on it."""
     longest = {(sound.start, sound.pitch): sound for sound in sorted(sounds, key=lambda sound: sound.end)}
     return list(longest.values())
-
-
-def other_pitches(was: Music, music: Music, bars: Bars) -> int:
-    """Count bars whose strikes are others."""
-    n_wrong = 0
-    for index, source in enumerate(bars.kept):
-        here, there = music.lines[bars.first - 1 + index], was.lines[source - 1]
-        since = max(bars.from_tick - here, 0)
-        old = [s for s in was.sounds if there + since <= s.start < was.lines[source]]
-        new = [s for s in music.new if here <= s.start < music.lines[bars.first + index]]
-        n_wrong += _chords_of(old) != _chords_of(new)
-    return n_wrong
 
 
 def _chords_of(sounds: list[Sound]) -> list[list[int]]:

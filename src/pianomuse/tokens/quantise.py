@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,8 +89,7 @@ def _notes(score: Score, scale: float) -> tuple[dict[str, NDArray[np.int32]], Qu
     duration = np.maximum(end - onset, 1)
     clipped = int((duration > MAX_DURATION).sum())
     duration = np.minimum(duration, MAX_DURATION)
-    bins = velocity_bins()
-    velocity = bins[np.abs(bins[None, :] - raw["velocity"][:, None]).argmin(axis=1)]
+    velocity = spoken_velocity(raw["velocity"])
     # Unisons on one onset become one note: the longest, then the loudest.
     order = np.lexsort((-velocity, -duration, raw["pitch"], onset))
     onset, duration, velocity = onset[order], duration[order], velocity[order]
@@ -100,6 +100,13 @@ def _notes(score: Score, scale: float) -> tuple[dict[str, NDArray[np.int32]], Qu
     kept = {"time": onset, "duration": duration, "pitch": pitch, "velocity": velocity}
     types = {"time": np.int32, "duration": np.int32, "pitch": np.int8, "velocity": np.int8}
     return {key: values[first].astype(types[key]) for key, values in kept.items()}, report
+
+
+def spoken_velocity(velocity: NDArray[Any]) -> NDArray[np.int32]:
+    """Return the velocities that the tokens can say which are nearest to these, [n] each."""
+    bins = velocity_bins()
+    nearest: NDArray[np.int32] = bins[np.abs(bins[None, :] - velocity[:, None]).argmin(axis=1)]
+    return nearest
 
 
 def spoken_metre(numerator: int, denominator: int) -> tuple[int, int] | None:
