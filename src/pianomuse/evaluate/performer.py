@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pianomuse.midi.bars import DEFAULT_MSPQ, BarGrid, Metre
+from pianomuse.evaluate.beat_grid import beat_lines, main_metre
+from pianomuse.midi.bars import DEFAULT_MSPQ, Metre
 from pianomuse.midi.events import (
     CONTROL,
     NOTE_OFF,
@@ -34,7 +35,6 @@ from pianomuse.midi.events import (
     meta,
 )
 from pianomuse.midi.read import Piece
-from pianomuse.tokens.quantise import spoken_metre
 
 TICKS_PER_QUARTER = 480
 TICKS_PER_SECOND = 960  # at 120 quarters a minute
@@ -77,7 +77,7 @@ def perform(piece: Piece, seed: int) -> Performance:
     start = float(rng.uniform(0.2, 6.0)) - float(played[0].min())
     onset, end, pitch, velocity = played[0] + start, played[1] + start, played[2], played[3]
     pedal = _pedal(seconds + start, is_downbeat, float(onset.min()), float(end.max()), rng)
-    metre, in_one_metre = _main_metre(piece.grid)
+    metre, in_one_metre = main_metre(piece.grid)
     sounding = (seconds + start >= onset.min() - 0.05) & (seconds + start <= onset.max() + 0.05)
     conductor = [(0, meta(TEMPO, DEFAULT_MSPQ.to_bytes(3, "big"))), (0, meta(TIME_SIGNATURE, bytes((4, 2, 24, 8))))]
     data = _file(conductor, TICKS_PER_SECOND, onset, end, pitch, velocity, pedal)
@@ -105,52 +105,6 @@ def play_to_click(piece: Piece, seed: int) -> bytes:
     top = [(0, meta(TEMPO, mspq.to_bytes(3, "big")))]
     top.append((0, meta(TIME_SIGNATURE, bytes((metre[0], metre[1].bit_length() - 1, 24, 8)))))
     return _file(top, TICKS_PER_QUARTER * 1e6 / mspq, onset, end, pitch, velocity, [])
-
-
-def beat_lines(grid: BarGrid) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Return ticks of all beats to the end of the last bar, which begin a bar, and their bars: int64, bool, int64 [n].
-
-    A first bar that is shorter than the next is a pickup: no downbeat. The last line closes the last bar.
-    """
-    ticks: list[int] = []
-    is_downbeat: list[bool] = []
-    bar_of: list[int] = []
-    has_pickup = grid.pickup_ticks > 0 and grid.n_bars > 1
-    for bar in range(grid.n_bars):
-        start, stop = grid.start_of(bar), grid.start_of(bar + 1)
-        step = _beat_of(grid.metre_of(bar), grid.ticks_per_quarter)
-        first = start
-        if bar == 0 and has_pickup:
-            step = _beat_of(grid.metre_of(1), grid.ticks_per_quarter)
-            first = start + (stop - start) % step
-        for tick in range(first, stop, step):
-            ticks.append(tick)
-            is_downbeat.append(tick == start and not (bar == 0 and has_pickup and stop - start < _bar_ticks(grid, 1)))
-            bar_of.append(bar)
-    ticks.append(grid.start_of(grid.n_bars))
-    return np.array(ticks), np.array([*is_downbeat, True]), np.array([*bar_of, grid.n_bars])
-
-
-def _bar_ticks(grid: BarGrid, bar: int) -> int:
-    return grid.start_of(bar + 1) - grid.start_of(bar)
-
-
-def _beat_of(metre: Metre, quarter: int) -> int:
-    """Return the length of a beat as the tokens say the metre: quarters in 2/2."""
-    numerator, denominator = spoken_metre(*metre) or metre
-    unit = 3 if denominator >= 8 and numerator % 3 == 0 and numerator > 3 else 1
-    return max(unit * 4 * quarter // denominator, 1)
-
-
-def _main_metre(grid: BarGrid) -> tuple[Metre, bool]:
-    lengths: dict[Metre, int] = {}
-    for bar, metre in enumerate(grid.metres):
-        if bar == 0 and grid.pickup_ticks and grid.n_bars > 1:
-            continue
-        name = spoken_metre(*metre) or metre
-        lengths[name] = lengths.get(name, 0) + _bar_ticks(grid, bar)
-    most = max(lengths, key=lambda name: lengths[name])
-    return most, lengths[most] >= 0.9 * sum(lengths.values())
 
 
 def _tempo_curve(piece: Piece, ticks: NDArray[np.int64], bar_of: NDArray[np.int64], rng: np.random.Generator) -> Floats:

@@ -16,7 +16,7 @@ from pianomuse.data.batches import Batch, BatchMaker, BatchSettings, validation_
 from pianomuse.data.examples import ExampleMix
 from pianomuse.data.store import PieceStore
 from pianomuse.devices import Device, choose_device, is_first_process, seed_everything
-from pianomuse.errors import ConfigError, RequestError, StorageError
+from pianomuse.errors import ConfigError, RequestError
 from pianomuse.lock import Lock
 from pianomuse.midi.write import write_atomically
 from pianomuse.model.compiled import can_use_loops, compile_blocks, use_loops
@@ -30,7 +30,7 @@ from pianomuse.train.loop import Report, train
 from pianomuse.train.needs import memory_warning
 from pianomuse.train.processes import OneProcess
 from pianomuse.train.resume import keep_data, require_same_run
-from pianomuse.train.run_folder import Position, RunFolder
+from pianomuse.train.run_folder import Position, RunFolder, lock_run
 from pianomuse.train.samples import Sampler, sample_pieces
 from pianomuse.train.settings import TrainSettings
 from pianomuse.train.stages import check_stages
@@ -129,7 +129,7 @@ def prepare_run(
     """
     sections = _sections(dataset, out, preset, init, resume, changes)
     check_optimizer(sections["train"])
-    lock = _locked(out) if is_first_process() else None
+    lock = lock_run(out) if is_first_process() else None
     try:
         if not resume:
             _refuse_a_second_run(out)
@@ -186,15 +186,6 @@ def _ready_run(
         said += _write_down(dataset, store, folder, sections, chosen, resume=resume)
     sampler = _sampler(dataset)
     return Run(settings, start.model, maker, validation, folder, chosen, processes, resume, said, sampler, lock)
-
-
-def _locked(out: Path) -> Lock:
-    """Keep other processes out of a run folder until this one is done with it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"--out {out}: cannot be made ({error.strerror}); name another folder") from error
-    return Lock(out / ".lock", f"{out}: another process is training there; wait for it, or name another --out")
 
 
 def _refuse_a_second_run(out: Path) -> None:

@@ -27,7 +27,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from pianomuse.checkpoint.store import finish_replacing, load_checkpoint, save_checkpoint
-from pianomuse.errors import CheckpointError
+from pianomuse.errors import CheckpointError, StorageError
+from pianomuse.lock import Lock
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.model.weights import load_weights, weights_of
 from pianomuse.train.loss import LossSums
@@ -200,3 +201,17 @@ def reading_state(folder: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}: the training state is damaged ({error}); use it with --init") from error
+
+
+def lock_run(out: Path) -> Lock:
+    """Keep other processes out of a run folder until this one is done with it.
+
+    Raises:
+        StorageError: the folder cannot be made.
+        RequestError: another process holds it.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"--out {out}: cannot be made ({error.strerror}); name another folder") from error
+    return Lock(out / ".lock", f"{out}: another process is training there; wait for it, or name another --out")
