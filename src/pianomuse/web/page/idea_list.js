@@ -84,7 +84,7 @@ function wishes(studio, muse, idea, index) {
   if (studio.ghosts?.stays.size) return row; // one hand: there is nothing like it yet
   for (const how of LIKES) {
     const title = text("likeTitle", { number: index + 1, how: text(`like-${how}`) });
-    const button = make("button", { type: "button", "data-name": `${how} ${index}`, "data-like": how, title }, text(`like-${how}`));
+    const button = make("button", { type: "button", class: "pill", "data-name": `${how} ${index}`, "data-like": how, title }, text(`like-${how}`));
     button.addEventListener("click", () => void muse.like(index, how));
     row.append(button);
   }
