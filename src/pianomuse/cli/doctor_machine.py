@@ -21,6 +21,7 @@ from pianomuse.cli.findings import Finding, shown
 PACKAGE = Path(__file__).resolve().parents[1]
 STUDIO_PORT = 8642
 GIB = 2**30
+_FOR_DEVELOPERS = ("bench", "dev", "docs", "fuzz")  # extras that no user misses
 _NEEDED_MEMORY, _NEEDED_DISK = GIB, GIB  # composing takes 0.4 GB; an environment with PyTorch some more
 _AGAIN = "Install PianoMuse again, as README.md says"
 
@@ -104,7 +105,7 @@ def _changed(path: Path, expected: str) -> bool:
 def extras() -> Finding:
     """Which optional parts are there."""
     own = distribution("pianomuse")
-    names = [name for name in own.metadata.get_all("Provides-Extra") or () if name not in ("dev", "bench", "docs")]
+    names = [name for name in own.metadata.get_all("Provides-Extra") or () if name not in _FOR_DEVELOPERS]
     missing = {name: lacking for name in names if (lacking := _lacking(own.requires or [], name))}
     there = [name for name in names if name not in missing]
     text = f"there: {', '.join(there) or 'none'}; not installed: {', '.join(missing) or 'none'}"
