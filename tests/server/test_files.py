@@ -252,7 +252,10 @@ def test_the_watched_file_can_be_opened(muse: Muse, tmp_path: Path, midi: Callab
     path = tmp_path / "song.mid"
     with TestClient(guarded(create_app(State(muse, path))), base_url="http://localhost") as client:
         assert client.get("/api/v1/info").json()["watches"] == "song.mid"
-        assert client.get("/api/v1/watch/project").status_code == 400
+        missing = client.get("/api/v1/watch/project")
+        assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_written")
+        path.write_bytes(b"no music")
+        assert client.get("/api/v1/watch/project").json()["error"]["code"] == "midi"
         path.write_bytes(midi("waltz-pickup"))
         answer = client.get("/api/v1/watch/project").json()
         assert (answer["project"]["title"], len(answer["project"]["notes"])) == ("song", 154)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from fastapi.testclient import TestClient
 
+from pianomuse.api import Muse
 from pianomuse.evaluate.performer import perform
 from pianomuse.midi.read import read_midi
+from pianomuse.server.app import create_app, guarded
+from pianomuse.server.state import State
 
 HEADERS = {"Content-Type": "audio/midi"}
 
@@ -35,6 +39,22 @@ def test_a_recording_comes_on_found_bars_and_takes_corrections(
     assert client.post("/api/v1/export/midi", json=kept["project"]).content == data
     sheet = client.post("/api/v1/export/musicxml", json=found["project"])
     assert sheet.status_code == 200
+
+
+def test_a_watched_recording_takes_the_same_corrections(
+    muse: Muse, client: TestClient, tmp_path: Path, midi: Callable[[str], bytes]
+) -> None:
+    path = tmp_path / "night.mid"
+    path.write_bytes(perform(read_midi(midi("gap-of-four-bars")), 0).data)
+    with TestClient(guarded(create_app(State(muse, path))), base_url="http://localhost") as watching:
+        for told in ({}, {"metre": "3/4", "tempo": "90", "first_downbeat": "1.5s"}, {"grid": "file"}):
+            here = watching.get("/api/v1/watch/project", params=told).json()
+            params = told | {"title": "night"}
+            there = client.post("/api/v1/import", params=params, content=path.read_bytes(), headers=HEADERS).json()
+            assert here == there
+            assert told.get("metre") in (None, here["grid"]["metre"])
+        refused = watching.get("/api/v1/watch/project", params={"grid": "file", "tempo": "90"})
+        assert refused.status_code == 400
 
 
 def test_what_cannot_be_told_is_refused_in_a_sentence(client: TestClient, midi: Callable[[str], bytes]) -> None:

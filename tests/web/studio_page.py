@@ -73,12 +73,12 @@ class Studio:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The studio as its command starts it, with a home of its own."""
     homes = {
         name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "PIANOMUSE_CONFIG")
     }
-    command = [sys.executable, "-m", "pianomuse", "studio", "--no-browser", "--port", "0"]
+    command = [sys.executable, "-m", "pianomuse", "studio", "--no-browser", "--port", "0", *options]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             command, env={**os.environ, **homes}, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder

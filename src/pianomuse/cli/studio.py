@@ -31,7 +31,7 @@ TokenOption = Annotated[
     ),
 ]
 WatchOption = Annotated[
-    Path | None, typer.Option("--watch", metavar="FILE.mid", help="A file that a DAW writes; clients are told when.")
+    Path | None, typer.Option("--watch", metavar="FILE.mid", help="A file that a DAW writes: the page offers it anew.")
 ]
 
 

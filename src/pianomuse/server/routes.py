@@ -205,15 +205,17 @@ async def watch(state: Held) -> StreamingResponse:
 
 
 @router.get("/watch/project")
-def watched_project(state: Held) -> Imported:
-    """Read the watched file as a project."""
+def watched_project(state: Held, told: Annotated[Told, Depends()]) -> Imported:
+    """Read the watched file as a project; its bars are corrected as those of a file that is imported."""
     path = _watched(state)
     with state.converting():
         try:
             data = path.read_bytes() if path.stat().st_size <= bounds.REQUEST_BYTES else b""
+        except FileNotFoundError as error:
+            raise Refusal(404, "not_written", f"{path.name} is not there yet: export it from your DAW.") from error
         except OSError as error:
             raise RequestError(f"{path.name} cannot be read ({error.strerror}): export it again.") from error
-        return _imported(data, path.stem, Told())
+        return _imported(data, path.stem, told)
 
 
 def _imported(data: bytes, title: str, told: Told) -> Imported:

@@ -64,6 +64,16 @@ export async function importMidi(midi, told = {}) {
   return (await request(`/import?${new URLSearchParams(told)}`, { method: "POST", headers: { "Content-Type": "audio/midi" }, body: midi })).json();
 }
 
+/** The file that is watched. @type {(told?: import("./page/free_time.js").Told) => ReturnType<typeof importMidi>} */
+export async function watched(told = {}) {
+  return (await request(`/watch/project?${new URLSearchParams(told)}`)).json();
+}
+
+/** Tells of `changed` whenever that file was written. */
+export function watching() {
+  return new EventSource(`${BASE}/watch`);
+}
+
 /** @param {Project} project @param {"midi" | "musicxml" | "wav"} format @returns {Promise<Blob>} */
 export async function exportAs(project, format) {
   return (await request(`/export/${format}`, json(plain(project)))).blob();

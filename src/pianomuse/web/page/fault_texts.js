@@ -28,6 +28,7 @@ export const FAULTS = {
   not_found: { chinese: "找不到所请求的内容。" },
   changed: { chinese: "这首作品已在另一个标签页中改动,将作为副本继续。" },
   not_watching: { chinese: "没有正在监视的文件。" },
+  not_written: { chinese: "所监视的文件还不存在:请从编曲软件导出。" },
   fault: { chinese: "PianoMuse 出错,请报告启动工作室的窗口中显示的内容。" },
 };
 

@@ -12,6 +12,7 @@ import { Works } from "./works.js";
 /** @typedef {import("../studio.js").Studio} Studio */
 /** @typedef {import("../music/types.js").Project} Project */
 /** @typedef {import("../ideas/heard.js").Heard} Heard */
+/** @typedef {import("./free_time.js").Told} Told */
 /** @typedef {{project: Project, heard: Heard[], caret: number, chords?: [number, string][], savedAt: number}} Saved */
 
 const SAVE_AFTER_MS = 400;
@@ -38,24 +39,36 @@ export class Files {
     this._acceptDrops();
   }
 
-  /** @param {File} file @param {import("./free_time.js").Told} [told] about its bars */
+  /** @param {File} file @param {Told} [told] about its bars */
   async open(file, told) {
     const name = file.name;
     if (!OPENED.test(name) && !/midi/.test(file.type)) {
       showProblem(text("notMidi", { name }));
       return;
     }
-    try {
-      const { project, warnings, grid } = await client.importMidi(file, told);
-      this._begin();
-      this.show({ ...project, title: project.title || name.replace(OPENED, "") });
-      showFreeTime(grid, (again) => void this.open(file, again.grid === "file" ? again : { ...told, ...again }));
-      const others = grid.bars === "found" ? warnings.slice(1) : warnings; // the first is what the notice says
-      if (others.length) showProblem(others.join(" "));
-    } catch (error) {
-      if (error instanceof client.Failure && error.code !== "gone") showProblem(text("badFile", { name, message: problemText(error) }));
-      else fail(error);
-    }
+    await this.take(name, (about) => client.importMidi(file, about), told).catch((error) => this.cannotOpen(name, error));
+  }
+
+  /**
+   * Open what is read, and again with what is said about its bars.
+   * @param {string} name @param {(told: Told) => ReturnType<typeof client.importMidi>} read @param {Told} [told]
+   */
+  async take(name, read, told = {}) {
+    const { project, warnings, grid } = await read(told);
+    this._begin();
+    this.show({ ...project, title: project.title || name.replace(OPENED, "") });
+    showFreeTime(grid, (again) => {
+      const all = again.grid === "file" ? again : { ...told, ...again };
+      this.take(name, read, all).catch((error) => this.cannotOpen(name, error));
+    });
+    const others = grid.bars === "found" ? warnings.slice(1) : warnings; // the first is what the notice says
+    if (others.length) showProblem(others.join(" "));
+  }
+
+  /** @param {string} name @param {unknown} error */
+  cannotOpen(name, error) {
+    if (error instanceof client.Failure && error.code !== "gone") showProblem(text("badFile", { name, message: problemText(error) }));
+    else fail(error);
   }
 
   /** @param {string} name */

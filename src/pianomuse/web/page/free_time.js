@@ -1,7 +1,9 @@
 // @ts-check
-/** What was assumed about a recording without a metronome, and two fields to correct it. */
+/** What was assumed about a recording without a metronome, and three fields to correct it. */
 
 import { byId, make, text } from "./words.js";
+
+const METRES = ["4/4", "3/4", "2/4", "6/8", "3/8", "12/8", "9/8"]; // those that can be found
 
 /**
  * @typedef {{bars: "file" | "found", metre?: string, tempo_bpm?: number, first_downbeat_s?: number}} Grid whose bars count
@@ -18,12 +20,15 @@ export function showFreeTime(grid, again = () => {}) {
   const found = { metre: grid.metre, tempo: Math.round(grid.tempo_bpm ?? 0), first: (grid.first_downbeat_s ?? 0).toFixed(2) };
   const first = field("0.01", "0", found.first);
   const tempo = field("1", "25", String(found.tempo));
+  const metre = make("select", {}, ...METRES.map((name) => make("option", {}, name)));
+  metre.value = found.metre ?? "";
   const form = make(
     "form",
     { id: "free-time", role: "status" },
     make("span", {}, text("freeFound", found)),
     make("label", {}, text("freeFirst"), " ", first),
     make("label", {}, text("freeTempo"), " ", tempo),
+    make("label", {}, text("freeMetre"), " ", metre),
     make("button", { type: "submit" }, text("freeAgain")),
     button("freeFile", () => again({ grid: "file" })),
     button("freeFine", () => form.remove()),
@@ -35,6 +40,7 @@ export function showFreeTime(grid, again = () => {}) {
     const told = {};
     if (first.value !== found.first) told.first_downbeat = `${first.value}s`;
     if (tempo.value !== String(found.tempo)) told.tempo = tempo.value;
+    if (metre.value !== found.metre) told.metre = metre.value;
     if (Object.keys(told).length) again(told);
     else form.remove();
   });

@@ -9,6 +9,7 @@ export const FREE_TIME_TEXTS = {
   ],
   freeFirst: ["First downbeat (s)", "首个强拍(秒)"],
   freeTempo: ["Tempo (♩=)", "速度(♩=)"],
+  freeMetre: ["Metre", "拍号"],
   freeAgain: ["Correct", "更正"],
   freeFile: ["Keep the file's bars", "沿用文件的小节"],
   freeFine: ["It is right", "没有问题"],

@@ -5,6 +5,7 @@ import { AUTHORSHIP_TEXTS } from "../authorship/texts.js";
 import { STYLE_TEXTS } from "../style_file/texts.js";
 import { TOUR_TEXTS } from "./tour_texts.js";
 import { FREE_TIME_TEXTS } from "./free_time_texts.js";
+import { WATCHED_TEXTS } from "./watched_texts.js";
 
 /** @type {Record<string, [english: string, chinese: string]>} */
 export const TEXTS = {
@@ -12,6 +13,7 @@ export const TEXTS = {
   ...STYLE_TEXTS,
   ...TOUR_TEXTS,
   ...FREE_TIME_TEXTS,
+  ...WATCHED_TEXTS,
   open: ["Open…", "打开…"],
   newPiece: ["Start…", "开始…"],
   export: ["Export", "导出"],

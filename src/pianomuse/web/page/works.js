@@ -19,7 +19,7 @@ export class Works extends EventTarget {
   constructor() {
     super();
     this.name = sessionStorage.getItem(TAB) ?? "";
-    this._isReloaded = this.name !== "";
+    this.isReloaded = this.name !== "";
     /** @type {Map<string, string | null>} of the writings on disk that ours follow, by work */
     this._tags = new Map();
     /** @type {Promise<unknown>} one writing after the other */
@@ -36,9 +36,9 @@ export class Works extends EventTarget {
 
   /** The work of this tab or, in a new one, the one that was kept last; here or on disk, whichever is newer. @returns {Promise<{saved: Saved, isOnDisk: boolean} | null>} */
   async last() {
-    const own = (this._isReloaded && (await onDisk(this.name))) || { document: null, tag: null };
+    const own = (this.isReloaded && (await onDisk(this.name))) || { document: null, tag: null };
     const here = readHere(STORE + this.name);
-    if (own.document || (this._isReloaded && here)) return this._newer(here, own);
+    if (own.document || (this.isReloaded && here)) return this._newer(here, own);
     const last = (await onDisk()) ?? { document: null, tag: null };
     return this._newer(newestHere(), last);
   }
