@@ -103,4 +103,7 @@ def _tell(report: PrepareReport, out: Path) -> None:
     for what, count in report.lost.items():
         if count:
             typer.echo(f"  {count:,} notes {what}", err=True)
+    if not report.pieces["valid"]:
+        typer.echo("All of it is one work, and a run is judged by another: prepare a folder with more.", err=True)
+        return
     typer.echo(f"Train with: pianomuse train {out} --out runs/first --preset tiny", err=True)

@@ -189,6 +189,8 @@ def example_maker(
 
 def _sizes(maker: ExampleMaker | WindowMaker, store: PieceStore) -> NDArray[np.int64]:
     sizes = maker.sizes(store)
+    if len(store) == 0:
+        raise DatasetError(f"{store.folder}: no pieces to train on and validate with; prepare a folder with more works")
     if not sizes.any():
         header = store.header
         raise DatasetError(

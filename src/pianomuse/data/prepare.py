@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pianomuse.data.manifest import manifest_rows
 from pianomuse.data.pieces import TokenPiece, tokenise_piece
-from pianomuse.data.store import Header, write_pieces
+from pianomuse.data.store import MAX_WINDOW_BARS, Header, write_pieces
 from pianomuse.data.works import draw_split, group_works, turns
 from pianomuse.errors import DatasetError, MidiError
 from pianomuse.lock import held
@@ -89,10 +89,14 @@ def process_midi_directory(
         progress: called after each file.
 
     Raises:
-        DatasetError: no such folder, no MIDI files, nothing usable, or ``out`` exists.
+        DatasetError: no such folder, no MIDI files, nothing usable, ``out`` exists, or windows of no bars.
 
     """
     folder, out = Path(folder), Path(out)
+    if not all(1 <= bars <= MAX_WINDOW_BARS for bars in (context_bars, completion_bars, step)):
+        raise DatasetError(
+            f"windows of {context_bars} + {completion_bars} bars, {step} apart: give 1 to {MAX_WINDOW_BARS}"
+        )
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; give the folder that holds the MIDI files")
     if out.exists():
@@ -140,9 +144,13 @@ def kept_and_dropped(results: Sequence[FileResult], source: Path) -> tuple[list[
     kept = [result for result in results if result.piece is not None]
     dropped = Counter(result.reason for result in results if result.piece is None)
     if not kept:
-        reasons = "; ".join(f"{reason}: {count}" for reason, count in dropped.most_common(3))
-        raise DatasetError(f"none of the {len(results)} files in {source} can be used ({reasons})")
+        raise DatasetError(f"none of the {len(results)} files in {source} can be used ({most_common(dropped)})")
     return kept, dropped
+
+
+def most_common(dropped: Counter[str]) -> str:
+    """Say the three reasons for which most files were left out."""
+    return "; ".join(f"{count}: {reason}" for reason, count in dropped.most_common(3))
 
 
 def midi_names(folder: Path) -> list[str]:
@@ -197,7 +205,7 @@ def tokenise_file(folder: Path, name: str) -> FileResult:
     try:
         piece, report = tokenise_piece(read_midi(folder / name), _tokenizer, name=name, work_id=name)
     except MidiError as error:
-        return FileResult(name, reason=str(error).removeprefix(f"{folder / name}: "))
+        return FileResult(name, reason=reason_of(error, name))
     if piece.n_bars < MIN_BARS:
         return FileResult(name, reason=f"fewer than {MIN_BARS} bars")
     notes = read_notes(piece.views["full"].ids[2:], _tokenizer.vocabulary)
@@ -207,6 +215,17 @@ def tokenise_file(folder: Path, name: str) -> FileResult:
         ("struck twice at once, merged", report.duplicates),
     )
     return FileResult(name, piece, turns(notes.onset, notes.pitch), lost=lost)
+
+
+def reason_of(error: Exception, name: str) -> str:
+    """Say why a file is left out without its name, so that files left out for one reason are counted together.
+
+    >>> reason_of(MidiError("a.mid is empty: export it again."), "folder/a.mid")
+    'it is empty: export it again'
+    """
+    text = " ".join(str(error).split()).rstrip(".")
+    own = Path(name).name
+    return text.removeprefix(f"{own}: ") if text.startswith(f"{own}: ") else text.replace(own, "it", 1)
 
 
 def _split(manifest: dict[str, tuple[str, str]], kept: list[FileResult]) -> dict[str, list[TokenPiece]]:
@@ -238,14 +257,8 @@ def _move_one_work(splits: dict[str, list[TokenPiece]]) -> None:
 
 
 def _read_manifest(folder: Path) -> dict[str, tuple[str, str]]:
-    path = folder / "manifest.csv"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if rows and not {"path", "work_id", "split"} <= rows[0].keys():
-        return {}
-    return {row["path"]: (row["work_id"], row["split"]) for row in rows}
+    rows = manifest_rows(folder, ("path", "work_id", "split"))
+    return {row["path"]: (row["work_id"] or row["path"], row["split"]) for row in rows}
 
 
 def _held_out(manifest: dict[str, tuple[str, str]]) -> frozenset[str]:

@@ -14,19 +14,20 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from pianomuse.data.checked import features, open_split
 from pianomuse.data.pieces import VIEWS, TokenPiece, make_view
 from pianomuse.errors import DatasetError, StorageError
+from pianomuse.reading import read_bounded
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import require_same
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
 FORMAT = 1
+MAX_WINDOW_BARS = 10_000
+_MAX_HEADER_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def write_pieces(
         aside.mkdir(parents=True)
         for split, members in pieces.items():
             rows = [_row(piece) for piece in members]
-            columns = {key: [row[key] for row in rows] for key in _features()}
-            Dataset.from_dict(columns, features=_features()).save_to_disk(str(aside / split))
+            columns = {key: [row[key] for row in rows] for key in features()}
+            Dataset.from_dict(columns, features=features()).save_to_disk(str(aside / split))
         (aside / "header.json").write_text(json.dumps(asdict(header), indent=2), encoding="utf-8")
         tokenizer.save(aside / "tokenizer.json")
         aside.rename(folder)
@@ -91,7 +92,7 @@ class PieceStore:
         self.header = read_header(self.folder)
         self.tokenizer = PianoTokenizer()
         require_same(self.header.vocabulary, self.tokenizer.vocabulary.fingerprint, f"the dataset {self.folder}")
-        self._rows = _open(self.folder / split)
+        self._rows = open_split(self.folder / split, self.header.pieces.get(split, 0), self.tokenizer.vocabulary)
 
     def __len__(self) -> int:
         """Return the number of pieces."""
@@ -140,20 +141,35 @@ def read_header(folder: str | Path) -> Header:
     """
     path = Path(folder) / "header.json"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document.get("format") != FORMAT:
+        document = json.loads(read_bounded(path, _MAX_HEADER_BYTES))
+        version = document["format"]
+        if version != FORMAT or isinstance(version, bool):
             raise DatasetError(
-                f"{folder}: dataset format {document.get('format')}, this version reads {FORMAT}; "
-                "run `pianomuse prepare` again"
+                f"{folder}: dataset format {version}, this version reads {FORMAT}; run `pianomuse prepare` again"
             )
-        return Header(**document)
-    except OSError:
+        header = Header(**document)
+        if wrong := [name for name, value in document.items() if not _is_in_order(name, value)]:
+            raise ValueError(f"{wrong[0]}: {str(document[wrong[0]])[:60]}")
+        return header
+    except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(
             f"{folder} is no prepared dataset (no header.json); make one with "
             f"`pianomuse prepare MIDI_DIR --out {folder}`"
         ) from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DatasetError(f"{path} is damaged ({error}); run `pianomuse prepare` again") from None
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path} is damaged ({reason}); run `pianomuse prepare` again") from None
+
+
+def _is_in_order(name: str, value: object) -> bool:
+    """Say whether an entry of the header is what `prepare` may have written."""
+    if name == "vocabulary":
+        return isinstance(value, str)
+    if name in ("context_bars", "completion_bars", "step"):
+        return type(value) is int and 1 <= value <= MAX_WINDOW_BARS
+    if name in ("format", "files"):
+        return type(value) is int and value >= 0
+    return isinstance(value, dict) and all(type(count) is int and count >= 0 for count in value.values())
 
 
 def data_fingerprint(folder: str | Path) -> str:
@@ -166,40 +182,24 @@ def data_fingerprint(folder: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _open(folder: Path) -> Dataset:
-    from datasets import load_from_disk
-
-    try:
-        return load_from_disk(str(folder))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{folder} cannot be read ({error}); run `pianomuse prepare` again") from None
-
-
-def _features() -> Any:
-    from datasets import Features, Sequence, Value
-
-    return Features(
-        {
-            "name": Value("string"),
-            "work_id": Value("string"),
-            "is_expressive": Value("bool"),
-            "has_voice": Value("bool"),
-            "n_tokens": Value("int64"),
-            "key_sharps": Sequence(Value("int8")),
-            **{view: Sequence(Value("uint16")) for view in VIEWS},
-        }
-    )
-
-
 def _row(piece: TokenPiece) -> dict[str, Any]:
     empty = np.zeros(0, dtype=np.uint16)
     views = {view: piece.views[view].ids.astype(np.uint16) if view in piece.views else empty for view in VIEWS}
     return {
-        "name": piece.name,
-        "work_id": piece.work_id,
+        "name": _as_text(piece.name),
+        "work_id": _as_text(piece.work_id),
         "is_expressive": piece.is_expressive,
         "has_voice": piece.has_voice,
         "n_tokens": len(views["full"]),
         "key_sharps": piece.key_sharps,
         **views,
     }
+
+
+def _as_text(name: str) -> str:
+    r"""Spell the bytes of a file name that is no text.
+
+    >>> print(_as_text("caf\udce9.mid"))
+    caf\xe9.mid
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

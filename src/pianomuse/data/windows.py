@@ -109,7 +109,7 @@ def load_dataset(path: str | Path) -> list[Pair]:
 def _parse(path: str | Path, number: int, line: str) -> dict[str, Any]:
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise DatasetError(f"{path}: line {number} is not a JSON object; the file is damaged, write it again")

@@ -60,7 +60,7 @@ def group_works(pieces: Sequence[frozenset[int]]) -> list[int]:
 
 def draw_split(work_id: str, valid_share: float) -> str:
     """Return ``valid`` for about this share of works, else ``train``; always the same for the same work."""
-    number = int.from_bytes(hashlib.blake2b(work_id.encode(), digest_size=8).digest(), "big")
+    number = int.from_bytes(hashlib.blake2b(work_id.encode(errors="surrogateescape"), digest_size=8).digest(), "big")
     return "valid" if number / 2**64 < valid_share else "train"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pianomuse.data.manifest import manifest_rows
 from pianomuse.data.pieces import TokenPiece, tokenise_piece
+from pianomuse.data.prepare import most_common, reason_of
 from pianomuse.data.works import group_works, turns
 from pianomuse.errors import DatasetError, MidiError
 from pianomuse.measure.passage import Passage, passage_of_ids
@@ -124,9 +125,12 @@ def _from_files(folder: Path, n_pieces: int | None, exclude: tuple[str, ...]) ->
             data = (folder / name).read_bytes()
             works.append(Work(name, work_id, _source(name), _TOKENIZER.tokenize_midi(folder / name), data))
         except (MidiError, OSError) as error:
-            dropped[str(error).replace(str(folder / name), "a file")] += 1
+            dropped[reason_of(error, name)] += 1
     if not works:
-        raise DatasetError(f"{folder} has no MIDI file that can be judged on; give another folder, or fewer --exclude")
+        why = f" ({most_common(dropped)})" if dropped else ""
+        raise DatasetError(
+            f"{folder} has no MIDI file that can be judged on{why}; give another folder, or fewer --exclude"
+        )
     if split == "all":
         works = _grouped(works)
     return WorkSet(tuple(works), split, dict(dropped))
@@ -134,14 +138,10 @@ def _from_files(folder: Path, n_pieces: int | None, exclude: tuple[str, ...]) ->
 
 def _rows(folder: Path) -> tuple[list[tuple[str, str]], str]:
     """Return (name, work id) of the files to judge on, and which split they are."""
-    manifest = folder / "manifest.csv"
-    if manifest.is_file():
-        with manifest.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        if rows and {"path", "split"} <= rows[0].keys():
-            found = [(r["path"], r.get("work_id") or r["path"]) for r in rows if r["split"] == "valid"]
-            if found:
-                return sorted(found), "valid"
+    rows = manifest_rows(folder, ("path", "split"))
+    found = [(row["path"], row.get("work_id") or row["path"]) for row in rows if row["split"] == "valid"]
+    if found:
+        return sorted(found), "valid"
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
     return [(p.relative_to(folder).as_posix(), p.relative_to(folder).as_posix()) for p in paths], "all"
 
