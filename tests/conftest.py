@@ -47,7 +47,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that writes bars of sensible length."""
-    return _random_checkpoint(tmp_path_factory.mktemp("model") / "random")
+    return random_checkpoint(tmp_path_factory.mktemp("model") / "random")
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def muse(model_folder: Path) -> Muse:
     return load(model_folder, threads=1)
 
 
-def _random_checkpoint(folder: Path) -> Path:
+def random_checkpoint(folder: Path) -> Path:
     """Random weights whose output layer has a taste: bars end after some notes, notes are short, pedals are rare."""
     vocabulary = piano_vocabulary()
     config = ModelConfig(vocab_size=len(vocabulary), n_layer=2, n_embd=64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -86,12 +87,19 @@ def test_learning_can_be_stopped_and_what_was_used_stays(client: TestClient, mid
     assert client.delete("/api/v1/style/tune").status_code == 200
 
 
-def test_files_that_are_no_music_fail_with_a_sentence(client: TestClient) -> None:
+def test_files_that_are_no_music_fail_with_a_sentence_and_leave_nothing(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     bad = {"name": "x", "files": [{"data": base64.b64encode(b"no music").decode()}]}
     client.post("/api/v1/style/tune", json=bad)
     said = until(client, "failed", "done")
     assert "your pieces" in said["tuning"]["message"]
     assert "/tmp" not in said["tuning"]["message"]
+    end = time.monotonic() + 10
+    while left := list(tmp_path.glob("pianomuse-style-*")):
+        assert time.monotonic() < end, left
+        time.sleep(0.01)
 
 
 def test_what_cannot_be_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch, midi: Midi) -> None:

@@ -159,7 +159,7 @@ def parse_pitch(text: str) -> int:
     (60, 46, 60)
     """
     said = text.strip()
-    if said.isdecimal():
+    if re.fullmatch(r"\d{1,3}", said):
         return int(said)
     found = re.fullmatch(_NOTE + r"(-?\d)", said)
     if found is None:

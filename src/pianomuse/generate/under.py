@@ -108,7 +108,7 @@ def _given(piece: Piece, caret: Caret, there: Side, hand: str, tempo: IdeaTempo)
     inside = (onset >= caret.tick) & (onset < caret.end_tick)
     first, last = caret.at_bar + 1, caret.bar_index + caret.n_bars
     where = f"bars {first} to {last}" if last > first else f"bar {first}"
-    if not inside.any():
+    if not inside.any() or not len(there.notes.onset):  # none, or none that a piano has
         raise RequestError(f"{where}: no notes to harmonise there; choose other bars with --from-bar and --to-bar")
     roles = frozenset(piece.tracks[index].role for index in set(piece.track_of_note[inside].tolist()))
     playing: Hands = who_plays(there.notes, roles, tempo.bpm)

@@ -64,6 +64,7 @@ class _Player:
     def __init__(self, bars: Sequence[Signs]) -> None:
         self._bars = bars
         self._ending_at = {index: ending for ending in _endings(bars) for index in range(ending.first, ending.last + 1)}
+        self._signs = {kind: _places(bars, kind) for kind in ("segno", "coda")}
         self._begin = 0
         self._pass = 1
         self._has_jumped = False
@@ -115,8 +116,13 @@ class _Player:
 
     def _find(self, sign: str, name: str) -> int | None:
         """Return where a sign of that name stands, else the only one there is."""
-        found = {getattr(bar, sign): index for index, bar in enumerate(self._bars) if getattr(bar, sign)}
+        found = self._signs[sign]
         return found.get(name, next(iter(found.values())) if len(found) == 1 else None)
+
+
+def _places(bars: Sequence[Signs], sign: str) -> dict[str, int]:
+    """Return where the signs of a kind stand, by their names."""
+    return {getattr(bar, sign): index for index, bar in enumerate(bars) if getattr(bar, sign)}
 
 
 def _endings(bars: Sequence[Signs]) -> list[_Ending]:

@@ -6,7 +6,8 @@ long as what stands in it. Grace notes are short strokes on the beat of the note
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import re
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from pianomuse.errors import MidiError
-from pianomuse.midi.bars import Metre
+from pianomuse.midi.bars import MAX_BARS, Metre
 from pianomuse.midi.events import (
     KEY_SIGNATURE,
     TEMPO,
@@ -33,6 +34,10 @@ from pianomuse.notation.xml_file import open_musicxml
 
 SUFFIXES = (".musicxml", ".xml", ".mxl")
 MAX_PARTS = 60
+_Row = list[Fraction | int]
+"""A note: onset, end, pitch, velocity, staff."""
+_Waiting = defaultdict[tuple[int, Fraction | int], dict[int, deque[_Row]]]
+"""Notes that a tie leads on from, by pitch and end, then by staff."""
 _COARSEST, _FINEST = 480, 32_767  # ticks per quarter
 _SHORTEST = Fraction(1, 16)  # of a quarter: into whole numbers of this a bar's length is rounded
 
@@ -81,12 +86,12 @@ def read_musicxml(source: Path | bytes) -> SheetMusic:
     if not 1 <= len(parts) <= MAX_PARTS:
         raise MidiError(f"{name} has {len(parts)} parts: give a score with 1 to {MAX_PARTS}.")
     readers = [PartReader(name) for _ in parts]
-    written = [
-        [reader.read(bar) for bar in part.findall("measure")] for reader, part in zip(readers, parts, strict=True)
-    ]
-    n_bars = max(map(len, written))
-    if not n_bars:
-        raise MidiError(f"{name} has no bars: export it again.")
+    measures = [part.findall("measure") for part in parts]
+    n_bars = max(map(len, measures))
+    if not 1 <= n_bars <= MAX_BARS:
+        what = f"more than {MAX_BARS:,} bars: give a shorter piece" if n_bars else "no bars: export it again"
+        raise MidiError(f"{name} has {what}.")
+    written = [[reader.read(bar) for bar in bars] for reader, bars in zip(readers, measures, strict=True)]
     for bars in written:
         bars += [WrittenBar() for _ in range(n_bars - len(bars))]
     order = play_order([_together([bars[i].signs for bars in written]) for i in range(n_bars)])
@@ -120,7 +125,7 @@ def _length(bars: Sequence[WrittenBar]) -> tuple[Fraction, Metre]:
     steps = max(round(length / _SHORTEST), 1)
     denominator = next(d for d in (4, 8, 16, 32, 64) if steps * d % 64 == 0)
     if (numerator := steps * denominator // 64) > 255:
-        return length, metre or (4, 4)
+        return steps * _SHORTEST, metre or (4, 4)
     return steps * _SHORTEST, (numerator, denominator)
 
 
@@ -155,7 +160,7 @@ class _Writer:
             now += lengths[index][0]
         self._starts, self._end = starts, now
         places = {f for bars in written for bar in bars for n in bar.notes for f in (n.onset, n.duration)}
-        exact = lcm(*(place.denominator for place in places), *(length.denominator for length, _ in lengths))
+        exact = _common({place.denominator for place in (*places, *(length for length, _ in lengths))})
         self._quarter = exact * -(-_COARSEST // exact) if exact <= _FINEST else 10_080
         self._is_exact = exact <= _FINEST
 
@@ -193,25 +198,25 @@ class _Writer:
             return "Piano", 0
         name = " ".join((listed.findtext("part-name") or "Piano").split())[:60]
         text = (listed.findtext("midi-instrument/midi-program") or "1").strip()
-        program = int(text) - 1 if text.isdecimal() and 1 <= int(text[:4]) <= 128 else 0
+        program = int(text) - 1 if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= 128 else 0
         return name or "Piano", program
 
     def _joined(self, bars: Sequence[WrittenBar]) -> tuple[list[tuple[Fraction, Fraction, int, int, int]], int]:
         """Return the notes of a part as onset, end, pitch, velocity, staff; tied ones as one; and ties left open."""
-        found: list[list[Fraction | int]] = []
-        waiting: defaultdict[int, list[list[Fraction | int]]] = defaultdict(list)
+        found: list[_Row] = []
+        waiting: _Waiting = defaultdict(dict)
         for start, index in zip(self._starts, self._order, strict=True):
             for note in sorted(bars[index].notes, key=lambda note: note.onset):
                 onset = start + note.onset
-                row = _continued(waiting[note.pitch], onset, note) if note.is_tied_from else None
+                row = _continued(waiting, onset, note) if note.is_tied_from else None
                 if row is None:
                     row = [onset, onset, note.pitch, note.velocity, note.staff]
                     found.append(row)
                 row[1] = onset + note.duration
                 if note.is_tied_on:
-                    waiting[note.pitch].append(row)
+                    waiting[note.pitch, row[1]].setdefault(int(row[4]), deque()).append(row)
         rows = [(Fraction(a), Fraction(b), int(p), int(v), int(s)) for a, b, p, v, s in found]
-        return rows, sum(map(len, waiting.values()))
+        return rows, sum(len(rows) for staves in waiting.values() for rows in staves.values())
 
     def _track(self, notes: Iterable[tuple[Fraction, Fraction, int, int, int]], channel: int) -> list[Event]:
         events: list[Event] = []
@@ -250,12 +255,24 @@ class _Writer:
         return sorted(rows, key=lambda row: row[0])
 
 
-def _continued(waiting: list[list[Fraction | int]], onset: Fraction, note: Sounding) -> list[Fraction | int] | None:
+def _common(denominators: Iterable[int]) -> int:
+    """Return what all of them divide, or one that is too fine already."""
+    found = 1
+    for denominator in denominators:
+        if (found := lcm(found, denominator)) > _FINEST:
+            break
+    return found
+
+
+def _continued(waiting: _Waiting, onset: Fraction, note: Sounding) -> _Row | None:
     """Take the note that a tie comes from out of those that wait: one that ends here, on its own staff if there is."""
-    ends_here = [row for row in waiting if row[1] == onset]
-    row = next((row for row in ends_here if row[4] == note.staff), ends_here[0] if ends_here else None)
-    if row is not None:
-        waiting[:] = [other for other in waiting if other is not row]
+    staves = waiting.get((note.pitch, onset))
+    if not staves:
+        return None
+    staff = note.staff if note.staff in staves else next(iter(staves))
+    row = staves[staff].popleft()
+    if not staves[staff]:
+        del staves[staff]
     return row
 
 

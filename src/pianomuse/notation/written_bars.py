@@ -16,6 +16,8 @@ from pianomuse.midi.bars import Metre
 from pianomuse.notation.play_order import MAX_TIMES, Signs
 
 MAX_QUARTERS = 4096  # of a bar or a note
+_FINEST = 10**12  # parts of a quarter
+_MOST_STAVES = 16  # of a part
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _LEVELS = {"pppp": 12, "ppp": 20, "pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112, "fff": 124, "ffff": 127}
 _UNITS = {name: Fraction(8, 1 << n) for n, name in enumerate(("breve", "whole", "half", "quarter", "eighth", "16th"))}
@@ -100,16 +102,15 @@ class PartReader:
             elif element.tag == "barline":
                 _barline(bar.signs, element)
             bar.length = max(bar.length, now)
+            if now.denominator > _FINEST:
+                raise MidiError(f"{where} divides quarters finer than any music does: export it again.")
         bar.metre = self._state.metre
         if bar.length > MAX_QUARTERS:
             raise MidiError(f"{where} lasts {float(bar.length):g} quarters: export it again.")
         return bar
 
     def _length(self, element: ET.Element, where: str) -> Fraction:
-        try:
-            length = Fraction((element.findtext("duration") or "0").strip()) / self._state.divisions
-        except (ValueError, ZeroDivisionError):
-            length = Fraction(-1)
+        length = _fraction(element.findtext("duration") or "0") / self._state.divisions
         if not 0 <= length <= MAX_QUARTERS:
             raise MidiError(f"{where} has a duration without meaning ({element.findtext('duration', '')[:20]!r}).")
         return length
@@ -123,7 +124,7 @@ class PartReader:
         for mark in note.iterfind("notations/ornaments/*"):
             if mark.tag != "accidental-mark":
                 self.left_out["ornament signs, whose notes are not written out"] += 1
-        staff = _integer(note.findtext("staff"), 1)
+        staff = min(max(_integer(note.findtext("staff"), 1), 1), _MOST_STAVES)
         pitch = _pitch(note, where) + self._state.transpose.get(staff, self._state.transpose.get(0, 0))
         if not 0 <= pitch <= 127:
             self.left_out["notes beyond MIDI"] += 1
@@ -135,10 +136,7 @@ class PartReader:
 
     def _attributes(self, bar: WrittenBar, element: ET.Element) -> None:
         if (divisions := element.findtext("divisions")) is not None:
-            try:
-                self._state.divisions = Fraction(divisions.strip())
-            except (ValueError, ZeroDivisionError):
-                self._state.divisions = Fraction(0)
+            self._state.divisions = _fraction(divisions)
             if not 0 < self._state.divisions <= 100_000:
                 raise MidiError(f"{self._name} counts in {divisions[:20]!r} divisions of a quarter: export it again.")
         if (time := element.find("time")) is not None:
@@ -152,7 +150,7 @@ class PartReader:
     def _direction(self, bar: WrittenBar, element: ET.Element, now: Fraction) -> None:
         sound = element if element.tag == "sound" else element.find("sound")
         offset = _integer(element.findtext("offset"), 0) / self._state.divisions
-        at = max(now + offset, Fraction(0))
+        at = min(max(now + offset, Fraction(0)), Fraction(MAX_QUARTERS))
         for kind in element.findall("direction-type"):
             for mark in kind:
                 if mark.tag == "dynamics":
@@ -257,6 +255,12 @@ def _velocity(dynamics: str | None, otherwise: int) -> int:
     """Turn a share of forte, in percent, into a velocity."""
     percent = _number(dynamics)
     return min(max(round(percent * 0.9), 1), 127) if percent > 0 else otherwise
+
+
+def _fraction(text: str) -> Fraction:
+    """Return a decimal number, -1 where there is none; `1e99999999`, which Fraction takes, would never end."""
+    plain = text.strip()
+    return Fraction(plain) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,6})?", plain) else Fraction(-1)
 
 
 def _number(text: str | None) -> float:

@@ -80,6 +80,8 @@ def parse_xml(data: bytes, name: str) -> ET.Element:
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
         raise MidiError(f"{name} is not readable as XML (line {error.lineno}: {what}): export it again.") from error
+    except (LookupError, ValueError) as error:  # Python knows no such encoding, or it takes several bytes a character
+        raise MidiError(f"{name} is XML in an encoding that is not read here: export it again, as UTF-8.") from error
     return builder.close()
 
 
@@ -104,7 +106,7 @@ def _unpacked(data: bytes, name: str) -> bytes:
         raise MidiError(
             f"{name} is a zip file without a score (no {error.args[0]}): export it as .mxl again."
         ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise MidiError(f"{name} is damaged ({error}): export or copy it again.") from error
 
 
@@ -113,6 +115,8 @@ def _is_rootfile(element: ET.Element) -> bool:
 
 
 def _entry(archive: zipfile.ZipFile, path: str, max_bytes: int, name: str) -> bytes:
+    if archive.getinfo(path).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise MidiError(f"{name} is packed as no .mxl file is: export it again.")  # others may ask for gigabytes
     with archive.open(path) as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:

@@ -17,6 +17,7 @@ from platformdirs import user_data_path
 
 from pianomuse.errors import RequestError, StorageError
 from pianomuse.midi.write import write_atomically
+from pianomuse.server.bounds import TEXT
 
 WORKS_KEPT = 40
 """The works written last stay; older ones go."""
@@ -54,12 +55,7 @@ def keep(document: bytes, seen: str | None = None) -> str:
         StorageError: it cannot be written.
 
     """
-    try:
-        found = json.loads(document)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise RequestError("The body is no JSON object: send the project, or an object that holds it.")
+    found = _object(document)
     path = _path_of(found["work"]) if "work" in found else slot_path()
     try:
         if seen is not None and path.is_file() and _tag(path) != seen:
@@ -97,11 +93,31 @@ def works() -> list[dict[str, Any]]:
         try:
             project = json.loads(path.read_bytes()).get("project") or {}
             saved_at = path.stat().st_mtime_ns // 1_000_000
-            title, n_notes = str(project.get("title", "")), len(project.get("notes", ()))
-        except (OSError, ValueError, AttributeError, TypeError):
+            title, n_notes = _sayable(str(project.get("title", ""))), len(project.get("notes", ()))
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             continue  # not written by the studio
         found.append({"work": path.stem, "title": title, "notes": n_notes, "saved_at": saved_at})
     return found
+
+
+def _object(document: bytes) -> dict[str, Any]:
+    """Read a JSON object in UTF-8; a browser takes no other encoding back, and no NaN."""
+    try:
+        found = json.loads(document.decode(), parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise RequestError("The body is no JSON object: send the project, or an object that holds it.")
+    return found
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _sayable(title: str) -> str:
+    """Return a title as it can be sent: JSON can spell halves of characters, UTF-8 cannot."""
+    return title.encode(errors="replace").decode()[:TEXT]
 
 
 def _path_of(work: object) -> Path:

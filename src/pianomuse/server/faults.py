@@ -101,7 +101,9 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Refusal):
         return answer(error.status_code, error.code, error.detail)
     code, message = _WORDS.get(error.status_code, ("refused", str(error.detail)))
-    return answer(error.status_code, code, message)
+    refused = answer(error.status_code, code, message)
+    refused.headers.update(error.headers or {})  # such as the methods that an address does take
+    return refused
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

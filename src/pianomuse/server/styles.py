@@ -8,7 +8,7 @@ import logging
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -21,12 +21,14 @@ from pianomuse.errors import PianoMuseError, RequestError
 from pianomuse.midi.write import write_atomically
 from pianomuse.server import bounds
 from pianomuse.server.autosave import slot_path
-from pianomuse.server.faults import Refusal
+from pianomuse.server.faults import Refusal, Refused
 from pianomuse.server.schema import Name, Strict
 from pianomuse.server.state import Held, State
 from pianomuse.server.tuning import Progress, missing
 
 KIND = "application/octet-stream"
+_BINARY = {KIND: {"schema": {"type": "string", "format": "binary"}}}
+_NEEDS_TORCH: dict[int | str, dict[str, Any]] = {501: {"model": Refused, "description": "What learns is not installed"}}
 LOG = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/style")
@@ -70,7 +72,7 @@ def switch_off(state: Held) -> Styled:
     return _said(state)
 
 
-@router.get("/file", response_class=Response)
+@router.get("/file", response_class=Response, responses={200: {"content": _BINARY}})
 def style_file(state: Held) -> Response:
     """Return the style that is used as a file, for this program elsewhere or later."""
     if state.muse.style is None or not _file().is_file():
@@ -78,7 +80,7 @@ def style_file(state: Held) -> Response:
     return Response(_file().read_bytes(), media_type=KIND)
 
 
-@router.put("/file")
+@router.put("/file", openapi_extra={"requestBody": {"required": True, "content": _BINARY}})
 async def load(request: Request, state: Held, name: Name = "my style") -> Styled:
     """Use a style file that `pianomuse tune` or this page wrote."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != KIND:
@@ -95,7 +97,7 @@ async def load(request: Request, state: Held, name: Name = "my style") -> Styled
     return await run_in_threadpool(use)
 
 
-@router.post("/tune", status_code=202)
+@router.post("/tune", status_code=202, responses=_NEEDS_TORCH)
 def tune(wish: TuneWish, state: Held) -> Styled:
     """Begin to learn a style from MIDI files; it is used as soon as it is learnt. `GET /style` tells how far it is."""
     if needed := missing():
@@ -104,16 +106,12 @@ def tune(wish: TuneWish, state: Held) -> Styled:
         files = [base64.b64decode(file.data, validate=True) for file in wish.files]
     except (binascii.Error, ValueError) as error:
         raise RequestError("files: one of them is no base64; send each MIDI file in base64") from error
-    out = Path(tempfile.mkdtemp(prefix="pianomuse-style-")) / "style.safetensors"
     folder = model_folder(None if state.muse.name == "default" else state.muse.name)
 
     def use(path: Path) -> None:
         _use(state, path, wish.name)
-        path.unlink()
-        path.parent.rmdir()
 
-    if not state.tuning.start(folder, files, out, wish.minutes, use):
-        out.parent.rmdir()
+    if not state.tuning.start(folder, files, wish.minutes, use):
         raise Refusal(409, "tuning", "A style is being learnt already: wait for it, or stop it.")
     return _said(state)
 

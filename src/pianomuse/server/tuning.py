@@ -16,10 +16,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from pianomuse.errors import StorageError
 from pianomuse.server.faults import FAULT
 
 LOG = logging.getLogger(__name__)
 _ENDS_WITHIN_S = 5
+_STYLE = "style.safetensors"
 
 
 class Progress(BaseModel):
@@ -49,17 +51,14 @@ class Tuning:
         """Whether a style is being learnt."""
         return self.progress.state == "learning"
 
-    def start(
-        self, model: Path, pieces: Sequence[bytes], out: Path, minutes: float, when_done: Callable[[Path], None]
-    ) -> bool:
+    def start(self, model: Path, pieces: Sequence[bytes], minutes: float, when_done: Callable[[Path], None]) -> bool:
         """Begin to learn; tell whether that was possible.
 
         Args:
             model: folder of the checkpoint.
             pieces: MIDI files.
-            out: style file to write.
             minutes: it may take at most.
-            when_done: called with the file, in a thread.
+            when_done: called with the style file, in a thread; afterwards it is removed.
 
         """
         with self._lock:
@@ -67,11 +66,18 @@ class Tuning:
                 return False
             self.progress = Progress(state="learning")
         folder = Path(tempfile.mkdtemp(prefix="pianomuse-style-"))
-        for number, piece in enumerate(pieces, 1):
-            (folder / f"piece-{number:03d}.mid").write_bytes(piece)
-        command = [sys.executable, "-m", "pianomuse.server.learn", str(model), str(folder), str(out), f"{minutes:g}"]
+        try:
+            (folder / "pieces").mkdir()
+            for number, piece in enumerate(pieces, 1):
+                (folder / "pieces" / f"piece-{number:03d}.mid").write_bytes(piece)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            self.progress = Progress()
+            raise StorageError(f"{folder.parent} cannot be written ({error.strerror}): free space there.") from error
+        words = [model, folder / "pieces", folder / _STYLE, f"{minutes:g}"]
+        command = [sys.executable, "-m", "pianomuse.server.learn", *map(str, words)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
-        Thread(target=self._follow, args=(folder, out, when_done), name="pianomuse-style", daemon=True).start()
+        Thread(target=self._follow, args=(folder, when_done), name="pianomuse-style", daemon=True).start()
         return True
 
     def cancel(self) -> None:
@@ -86,8 +92,8 @@ class Tuning:
             except subprocess.TimeoutExpired:
                 self._process.kill()
 
-    def _follow(self, folder: Path, out: Path, when_done: Callable[[Path], None]) -> None:
-        process = self._process
+    def _follow(self, folder: Path, when_done: Callable[[Path], None]) -> None:
+        process, out = self._process, folder / _STYLE
         assert process is not None
         assert process.stdout is not None
         try:

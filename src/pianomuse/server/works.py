@@ -15,6 +15,9 @@ from pianomuse.server.faults import Refusal
 from pianomuse.server.state import Held
 
 _OBJECT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
+_OBJECT_OR_NULL: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"schema": {"type": ["object", "null"]}}}}
+}
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 router = APIRouter()
@@ -29,7 +32,7 @@ class Work(BaseModel):
     saved_at: int = Field(description="milliseconds since 1970")
 
 
-@router.get("/session", responses=_OBJECT)
+@router.get("/session", responses=_OBJECT_OR_NULL)
 def get_session(state: Held) -> Response:
     """Return what was kept last, null if nothing was; its `ETag` tells this writing from others."""
     with state.slot:
