@@ -27,6 +27,7 @@ LINES = (  # a room may import rooms on lines below its own
     ("midi", "devices", "kernels"),
     ("settings", "lock", "reading"),  # settings raises ConfigError, so errors stand below it
     ("errors",),
+    ("coded",),
 )
 LINE_OF = {room: number for number, rooms in enumerate(LINES) for room in rooms}
 NO_TORCH = {

@@ -82,7 +82,7 @@ local function best_of(lines)
   local end_tick = lines:match('"event"%s*:%s*"start".-"end_tick"%s*:%s*(%d+)')
   for line in lines:gmatch("[^\r\n]+") do
     if line:match('"event"%s*:%s*"finished"') and line:match('"idea"%s*:%s*(%d+)') == number then
-      local reason = line:match('"reason"%s*:%s*"(.-)"')
+      local reason = line:match('"reason"%s*:%s*{%s*"message"%s*:%s*"(.-)"')
       return line:match('"notes"%s*:%s*(%b[])'), line:match('"pedals"%s*:%s*(%b[])'), tonumber(end_tick), reason
     end
   end

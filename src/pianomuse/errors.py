@@ -17,9 +17,29 @@ our own fault (exit code 1).
 
 from __future__ import annotations
 
+import errno
+
+from pianomuse.coded import Coded, Value, coded
+
 
 class PianoMuseError(Exception):
-    """Base of all errors that the user can mend."""
+    """Base of all errors that the user can mend.
+
+    Args:
+        message: what is wrong, where, and what to do about it.
+        code: the same for programs, such as pages in another language; empty where no page shows it.
+        values: what the message names.
+
+    """
+
+    def __init__(self, message: str = "", code: str = "", **values: Value) -> None:
+        """Keep the code with the message."""
+        super().__init__(coded(message, code, **values) if code else message)
+
+    @property
+    def sentence(self) -> str:
+        """The message; `Coded` where it has a code."""
+        return self.args[0] if self.args else ""
 
 
 class MidiError(PianoMuseError):
@@ -52,3 +72,18 @@ class StorageError(PianoMuseError):
 
 class FetchError(PianoMuseError):
     """A download does not arrive, is not what was published, or holds what no corpus holds."""
+
+
+def reason_of(error: OSError) -> Coded:
+    """Return why the system refused, in its own words."""
+    words = error.strerror or str(error)
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return coded(words, "disk_full")
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return coded(words, "no_permission")
+        case errno.ENOENT | errno.ENOTDIR:
+            return coded(words, "not_there")
+        case errno.EADDRINUSE:
+            return coded(words, "address_in_use")
+    return coded(words, "system_error", number=error.errno or 0)

@@ -74,7 +74,7 @@ def test_no_notes_have_no_hands() -> None:
 def test_one_track_receives_everything_and_nothing_is_said(piece_of: Make) -> None:
     piece = piece_of(MELODY)
     routing = choose_tracks(piece, find_caret(piece))
-    assert (routing.right, routing.left, routing.sentence) == (0, 0, "")
+    assert (routing.right, routing.left, routing.sentence) == (0, 0, None)
     assert assign_tracks([new(0, 60), new(0, 40)], piece, find_caret(piece), routing) == [0, 0]
 
 
@@ -84,7 +84,7 @@ def test_two_tracks_receive_a_hand_each(piece_of: Make, names: tuple[str, str]) 
     caret = find_caret(piece)
     routing = choose_tracks(piece, caret)
     assert (routing.right, routing.left) == (0, 1)
-    assert routing.sentence == ""
+    assert routing.sentence is None
     assert assign_tracks([new(0, 45), new(0, 73), new(24, 44), new(24, 74)], piece, caret, routing) == [1, 0, 1, 0]
     swapped = piece_of(BASS, MELODY, names=names[::-1])
     routing = choose_tracks(swapped, find_caret(swapped))
@@ -118,7 +118,7 @@ def test_tracks_are_chosen_by_number_or_name(piece_of: Make) -> None:
     assert choose_tracks(piece, caret, ["mid"]).left == 2
     both = choose_tracks(piece, caret, ["2", "Top"])
     assert (both.right, both.left) == (0, 1)
-    assert both.sentence == "Right hand to track 1 (Top), left hand to track 2 (Low)"
+    assert both.sentence == "Right hand to track 1 (Top), left hand to track 2 (Low)."
 
 
 @pytest.mark.parametrize("wanted", [["4"], ["0"], ["Flute"], ["1", "1"], ["1", "2", "3"]])

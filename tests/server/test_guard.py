@@ -150,7 +150,9 @@ def test_files_that_are_none_are_refused(client: TestClient, midi: Callable[[str
 def test_errors_speak_of_fields_and_not_of_flags(client: TestClient, opened: Open) -> None:
     answer = client.post("/api/v1/complete", json={"project": opened("waltz-pickup"), "at_bar": 999})
     assert refusal(answer) == (400, "request")
-    assert answer.json()["error"]["message"].startswith("at_bar 999: the music has bars 1 to 21")
+    error = answer.json()["error"]
+    assert error["message"].startswith("at_bar 999: the music has bars 1 to 21")
+    assert (error["detail"], error["values"]) == ("at_bar_outside", {"bar": 999, "last": 21})
 
 
 def test_conversions_are_bounded(client: TestClient, state: State, opened: Open) -> None:

@@ -59,11 +59,13 @@ def test_ideas_are_those_of_the_library(
     for idea, event in zip(ideas, best, strict=True):
         told = [(n["tick"], n["duration"], n["pitch"], n["velocity"], n["track"]) for n in event["notes"]]
         assert told == [(n.tick, n.duration_ticks, n.pitch, n.velocity, n.track) for n in idea.notes]
-        assert (event["range"], event["ending"]) == (idea.range, idea.ending)
-        assert events[-2]["reasons"][str(event["idea"])] == idea.reason
+        assert (event["range"]["message"], event["ending"]["message"]) == (idea.range, idea.ending)
+        assert events[-2]["reasons"][str(event["idea"])]["message"] == idea.reason
+        assert all(event[name]["code"] for name in ("reason", "range", "ending"))
         decided = [note for note in of_kind(events, "note") if note["idea"] == event["idea"]]
         assert [(n["tick"], n["pitch"]) for n in decided] == [(n.tick, n.pitch) for n in idea.notes]
-    assert events[-1]["warnings"] == list(ideas.warnings)
+    assert [warning["message"] for warning in events[-1]["warnings"]] == list(ideas.warnings)
+    assert all(said["code"] for said in (events[-1]["summary"], *events[-1]["warnings"]))
 
 
 @pytest.mark.parametrize(

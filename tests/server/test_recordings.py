@@ -28,7 +28,7 @@ def test_a_recording_comes_on_found_bars_and_takes_corrections(
 
     found = imported()
     assert found["grid"]["bars"] == "found"
-    assert found["warnings"][0].startswith("No metronome: found ")
+    assert found["warnings"][0]["message"].startswith("No metronome: found ")
     told = imported(metre="3/4", tempo="90", first_downbeat=f"{found['grid']['first_downbeat_s']}s")
     assert told["grid"]["metre"] == "3/4"
     assert abs(told["grid"]["first_downbeat_s"] - found["grid"]["first_downbeat_s"]) < 3

@@ -60,7 +60,12 @@ class Style:
 
         """
         if not 0 <= strength <= MAX_STRENGTH:
-            raise RequestError(f"--style-strength {strength:g}: choose 0 to {MAX_STRENGTH:g}; 1 is the style as tuned")
+            raise RequestError(
+                f"--style-strength {strength:g}: choose 0 to {MAX_STRENGTH:g}; 1 is the style as tuned",
+                "style_strength",
+                value=strength,
+                most=MAX_STRENGTH,
+            )
         return self.time_state * np.float32(strength)
 
 
@@ -96,21 +101,35 @@ def load_style(path: str | Path) -> Style:
     path = Path(path)
     try:
         if not path.is_file():
-            raise CheckpointError(f"{path}: no such style file; make one with `pianomuse tune MY_PIECES --out {path}`")
+            raise CheckpointError(
+                f"{path}: no such style file; make one with `pianomuse tune MY_PIECES --out {path}`",
+                "style_not_there",
+                path=str(path),
+            )
         if path.stat().st_size > MAX_STYLE_BYTES:
-            raise CheckpointError(f"{path}: larger than {MAX_STYLE_BYTES} bytes, which no style file is")
+            raise CheckpointError(
+                f"{path}: larger than {MAX_STYLE_BYTES} bytes, which no style file is",
+                "style_too_large",
+                path=str(path),
+            )
         with safe_open(path, framework="numpy") as file:
             header = dict(file.metadata() or {})
             _check_header(path, header)
             names = list(file.keys())
             if not 0 < len(names) <= MAX_LAYERS or set(names) != {_name(layer) for layer in range(len(names))}:
-                raise CheckpointError(f"{path}: its tensors are not blocks.0.att.time_state and so on; tune it again")
+                raise CheckpointError(
+                    f"{path}: its tensors are not blocks.0.att.time_state and so on; tune it again",
+                    "style_names",
+                    path=str(path),
+                )
             parts = [file.get_tensor(_name(layer)) for layer in range(len(names))]
         facts = json.loads(header["facts"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: cannot be read as a style file ({error}); tune it again") from error
+        raise CheckpointError(
+            f"{path}: cannot be read as a style file ({error}); tune it again", "style_unreadable", path=str(path)
+        ) from error
     if not isinstance(facts, dict):
-        raise CheckpointError(f"{path}: its facts are no JSON object; tune it again")
+        raise CheckpointError(f"{path}: its facts are no JSON object; tune it again", "style_facts", path=str(path))
     return Style(_stacked(path, parts), header["model"], header["vocabulary"], facts, path.stem)
 
 
@@ -134,7 +153,9 @@ def require_fitting(style: Style, config: ModelConfig, fingerprint: str) -> None
         difference = f"other sizes ({list(style.time_state.shape)}, not {list(own)})"
     raise CheckpointError(
         f"the style {style.name} was tuned on another model: {difference}; give --model the one it was tuned on, or "
-        "tune it again with `pianomuse tune`"
+        "tune it again with `pianomuse tune`",
+        "style_other_model",
+        style=style.name,
     )
 
 
@@ -145,17 +166,28 @@ def _name(layer: int) -> str:
 def _check_header(path: Path, header: Mapping[str, str]) -> None:
     if header.get("format") != FORMAT or header.get("version") != VERSION:
         raise CheckpointError(
-            f"{path}: no PianoMuse style file of format version {VERSION}; make one with `pianomuse tune`"
+            f"{path}: no PianoMuse style file of format version {VERSION}; make one with `pianomuse tune`",
+            "style_not_one",
+            path=str(path),
+            version=VERSION,
         )
     if header.keys() != set(_KEYS):
-        raise CheckpointError(f"{path}: its header has other entries than {', '.join(_KEYS)}; tune it again")
+        raise CheckpointError(
+            f"{path}: its header has other entries than {', '.join(_KEYS)}; tune it again",
+            "style_header",
+            path=str(path),
+        )
 
 
 def _stacked(path: Path, parts: list[NDArray[np.generic]]) -> NDArray[np.float32]:
     shapes = {part.shape for part in parts}
     shape = parts[0].shape
     if len(shapes) != 1 or len(shape) != 3 or shape[1] != shape[2] or 0 in shape:
-        raise CheckpointError(f"{path}: its tensors are not all [heads, size, size]; tune it again")
+        raise CheckpointError(
+            f"{path}: its tensors are not all [heads, size, size]; tune it again", "style_shapes", path=str(path)
+        )
     if any(part.dtype != np.float32 for part in parts) or not all(np.isfinite(part).all() for part in parts):
-        raise CheckpointError(f"{path}: its tensors are not all finite float32 numbers; tune it again")
+        raise CheckpointError(
+            f"{path}: its tensors are not all finite float32 numbers; tune it again", "style_numbers", path=str(path)
+        )
     return np.stack(parts).astype(np.float32, copy=False)

@@ -144,7 +144,8 @@ def kept_and_dropped(results: Sequence[FileResult], source: Path) -> tuple[list[
     kept = [result for result in results if result.piece is not None]
     dropped = Counter(result.reason for result in results if result.piece is None)
     if not kept:
-        raise DatasetError(f"none of the {len(results)} files in {source} can be used ({most_common(dropped)})")
+        said = f"none of the {len(results)} files in {source} can be used ({most_common(dropped)})"
+        raise DatasetError(said, "no_usable_pieces", files=len(results))
     return kept, dropped
 
 

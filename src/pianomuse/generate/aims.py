@@ -45,29 +45,46 @@ def with_aims(plan: Plan, asked: Asked, caret: Caret, key: HeardKey) -> Plan:
     name = "to" if asked.targets else "ending"
     if asked.keep:
         raise RequestError(
-            f"--{name} and --keep {asked.keep} cannot be combined: what is kept says what is struck where"
+            f"--{name} and --keep {asked.keep} cannot be combined: what is kept says what is struck where",
+            "kept_with",
+            limit=name,
+            kept=asked.keep,
         )
     for other, bounds in (("notes-per-bar", asked.notes_per_bar), ("voices", asked.voices)):
         if any(bound is not None and bound[0] > 1 for bound in bounds):
             raise RequestError(
                 f"--{name} and --{other} {asked.said[other]} cannot be combined: what is fixed may leave no room for a "
-                "least number; say only the most, like 1-6"
+                "least number; say only the most, like 1-6",
+                "least_with",
+                limit=name,
+                other=other,
+                value=asked.said[other],
             )
     if plan.given is not None and plan.given.hand == "right":
-        raise RequestError(f"--{name}: a right hand over a given bass has no bass of its own to arrive with")
+        raise RequestError(
+            f"--{name}: a right hand over a given bass has no bass of its own to arrive with", "no_own_bass", limit=name
+        )
     bars = list(plan.bars or (plan.in_bar(index) for index in range(plan.n_bars)))
     pins = [_target(bars, target, asked, caret) for target in asked.targets]
     if asked.ending:
         if asked.chords:
             raise RequestError(
-                f"--ending {asked.ending} and --chords {asked.said['chords']} both say the harmony: leave one out"
+                f"--ending {asked.ending} and --chords {asked.said['chords']} both say the harmony: leave one out",
+                "harmony_said_twice",
+                ending=asked.ending,
+                chords=asked.said["chords"],
             )
         pins += _ending(bars, asked.ending, key, caret)
     pins.sort(key=lambda pin: (pin.bar, pin.position))
     for first, second in pairwise(pins):
         if (first.bar, first.position) == (second.bar, second.position):
             number = caret.bar_index + first.bar + 1
-            raise RequestError(f"--ending {asked.ending} and --to both say how bar {number} begins: leave one out")
+            raise RequestError(
+                f"--ending {asked.ending} and --to both say how bar {number} begins: leave one out",
+                "beginning_said_twice",
+                ending=asked.ending,
+                bar=number,
+            )
     return replace(plan, bars=tuple(bars), pins=tuple(pins))
 
 
@@ -77,15 +94,33 @@ def _target(bars: list[BarLimits], target: Target, asked: Asked, caret: Caret) -
     first, last = caret.at_bar + 1, caret.bar_index + caret.n_bars
     said = f"--to {asked.said['to']}"
     if not caret.finishes_bar <= index < caret.n_bars:
-        raise RequestError(f"{said}: {target.place} is not among the new bars {first} to {last}; --bars writes more")
+        raise RequestError(
+            f"{said}: {target.place} is not among the new bars {first} to {last}; --bars writes more",
+            "target_outside",
+            target=asked.said["to"],
+            place=target.place,
+            first=first,
+            last=last,
+        )
     bar, (numerator, denominator) = bars[index], caret.metres[index]
     position = round((target.beat - 1) * bar.beat_units, 6)
     if target.beat < 1 or position != int(position) or position >= bar_length(numerator, denominator):
-        raise RequestError(f"{said}: there is no beat {target.beat:g} in a bar of {numerator}/{denominator}")
+        raise RequestError(
+            f"{said}: there is no beat {target.beat:g} in a bar of {numerator}/{denominator}",
+            "target_no_beat",
+            target=asked.said["to"],
+            beat=target.beat,
+            metre=f"{numerator}/{denominator}",
+        )
     position = int(position)
     for voice, pitch in (("melody", target.melody), ("bass", target.bass)):
         if pitch >= 0 and not bar.lowest <= pitch <= bar.highest:
-            raise RequestError(f"{said}: that {voice} note is outside the range of these bars; --range widens it")
+            raise RequestError(
+                f"{said}: that {voice} note is outside the range of these bars; --range widens it",
+                "target_out_of_range",
+                target=asked.said["to"],
+                voice=voice,
+            )
     if target.chord is not None:
         bars[index] = _with_chord(bar, position, target.chord)
     is_line = bar.max_voices == 1
@@ -126,7 +161,11 @@ def _ending(bars: list[BarLimits], ending: str, key: HeardKey, caret: Caret) -> 
     before = last - 1 if n_whole > 1 else last
     arrival = 0 if n_whole > 1 else _middle(bars[last], caret.metres[last])
     if n_whole == 1 and arrival == 0:
-        raise RequestError(f"--ending {ending}: a single bar of one beat has no room for it; write two bars or more")
+        raise RequestError(
+            f"--ending {ending}: a single bar of one beat has no room for it; write two bars or more",
+            "ending_no_room",
+            ending=ending,
+        )
     turn = _middle(bars[before], caret.metres[before]) if n_whole > 1 else 0
     bars[before] = _with_chord(bars[before], turn, seventh)
     bars[last] = replace(_with_chord(bars[last], arrival, tonic), is_strict=True)

@@ -143,7 +143,12 @@ def require_fitting_lists(asked: Asked, n_bars: int) -> None:
         if len(values) > max(n_bars, 1):
             raise RequestError(
                 f"--{name} {asked.said.get(name, '')}: {len(values)} bars, but {n_bars} are written; "
-                "leave some out or write more bars"
+                "leave some out or write more bars",
+                "list_too_long",
+                limit=name,
+                value=asked.said.get(name, ""),
+                values=len(values),
+                bars=n_bars,
             )
 
 
@@ -156,11 +161,22 @@ def _check_words(said: dict[str, str]) -> None:
     }
     for name, known in choices.items():
         if said.get(name, known[0]) not in known:
-            raise RequestError(f"--{name} {said[name]}: choose {' or '.join(known)}")
+            raise RequestError(
+                f"--{name} {said[name]}: choose {' or '.join(known)}",
+                "limit_unknown",
+                limit=name,
+                value=said[name],
+                choices=list(known),
+            )
     needs = {"chromatic": ("key", "scale"), "chords-strict": ("chords",), "keep-from": ("keep",)}
     for name, others in needs.items():
         if name in said and not any(other in said for other in others):
-            raise RequestError(f"--{name} says nothing without {' or '.join(f'--{other}' for other in others)}")
+            raise RequestError(
+                f"--{name} says nothing without {' or '.join(f'--{other}' for other in others)}",
+                "limit_needs",
+                limit=name,
+                others=list(others),
+            )
 
 
 def _bars(
@@ -174,7 +190,13 @@ def _bars(
     for number, text in enumerate(texts, 1):
         if not text or (text == _SAME_BAR and not values):
             where = f"bar {number} of it is empty" if len(texts) > 1 else "it is empty"
-            raise RequestError(f"--{name} {said[name]}: {where}; say `{FREE}` for a bar without this limit")
+            raise RequestError(
+                f"--{name} {said[name]}: {where}; say `{FREE}` for a bar without this limit",
+                "limit_bar_empty",
+                limit=name,
+                value=said[name],
+                bar=number,
+            )
         if text == _SAME_BAR:
             values.append(values[-1])
         else:
@@ -185,26 +207,47 @@ def _bars(
 def _beats(text: str) -> Beats:
     words = text.split()
     if words[0] == _SAME_CHORD:
-        raise RequestError(f"--chords: the bar {text} begins with a dot; a dot goes on with the chord before it")
+        raise RequestError(
+            f"--chords: the bar {text} begins with a dot; a dot goes on with the chord before it",
+            "chords_begin_with_dot",
+            bar=text,
+        )
     return tuple(None if word == _SAME_CHORD else parse_chord(word) for word in words)
 
 
 def _pitch_range(text: str) -> tuple[int, int]:
     ends = re.split(_DASH, text)
     if len(ends) != 2 or not any(ends):
-        raise RequestError(f"--range {text}: write the lowest and the highest note, like C3-E5")
+        raise RequestError(
+            f"--range {text}: write the lowest and the highest note, like C3-E5", "range_unreadable", value=text
+        )
     low, high = (parse_pitch(end) if end else edge for end, edge in zip(ends, PITCH_RANGE, strict=True))
     if not PITCH_RANGE[0] <= low <= high <= PITCH_RANGE[1]:
-        raise RequestError(f"--range {text}: the piano goes from A0 to C8, the lowest note comes first, like C3-E5")
+        raise RequestError(
+            f"--range {text}: the piano goes from A0 to C8, the lowest note comes first, like C3-E5",
+            "range_outside_piano",
+            value=text,
+        )
     return low, high
 
 
 def _bounds(name: str, text: str, least: int) -> Bounds:
     found = re.fullmatch(rf"(\d{{1,3}})(?:({_DASH})(\d{{1,3}})?)?", text)
     if found is None:
-        raise RequestError(f"--{name} {text}: write a number, or the least and the most, like 2-6 (2- for no most)")
+        raise RequestError(
+            f"--{name} {text}: write a number, or the least and the most, like 2-6 (2- for no most)",
+            "bounds_unreadable",
+            limit=name,
+            value=text,
+        )
     low = int(found[1])
     high = int(found[3]) if found[3] else None if found[2] else low
     if high is not None and high < max(low, least):
-        raise RequestError(f"--{name} {text}: the most is {high}; it must be {max(low, least)} or more")
+        raise RequestError(
+            f"--{name} {text}: the most is {high}; it must be {max(low, least)} or more",
+            "bounds_reversed",
+            limit=name,
+            value=text,
+            least=max(low, least),
+        )
     return low, high

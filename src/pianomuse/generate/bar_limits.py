@@ -135,10 +135,21 @@ def spans_of(beats: Beats, metre: tuple[int, int]) -> tuple[ChordSpan, ...]:
     names = " ".join(chord.symbol if chord else "." for chord in beats)
     if None in beats and len(beats) != n_beats:
         raise RequestError(
-            f"--chords: {names} fills {len(beats)} beats, the bar of {metre[0]}/{metre[1]} has {n_beats}"
+            f"--chords: {names} fills {len(beats)} beats, the bar of {metre[0]}/{metre[1]} has {n_beats}",
+            "chords_do_not_fill",
+            chords=names,
+            beats=len(beats),
+            metre=f"{metre[0]}/{metre[1]}",
+            has=n_beats,
         )
     if len(beats) > n_beats:
-        raise RequestError(f"--chords: {names} in one bar of {metre[0]}/{metre[1]}, which has {n_beats} beats")
+        raise RequestError(
+            f"--chords: {names} in one bar of {metre[0]}/{metre[1]}, which has {n_beats} beats",
+            "chords_too_many",
+            chords=names,
+            metre=f"{metre[0]}/{metre[1]}",
+            has=n_beats,
+        )
     spans = []
     beat = 0
     for index, chord in enumerate(beats):

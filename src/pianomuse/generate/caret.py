@@ -101,7 +101,10 @@ def find_caret(
     last = last_bar_with_music(piece)
     if not 0 <= at_bar <= max(last, grid.n_bars) + MAX_BARS_PAST_END:
         raise RequestError(
-            f"--at-bar {at_bar}: the music has bars 1 to {last}; choose one of them, or 0 for before bar 1"
+            f"--at-bar {at_bar}: the music has bars 1 to {last}; choose one of them, or 0 for before bar 1",
+            "at_bar_outside",
+            bar=at_bar,
+            last=last,
         )
     if insert and at_bar < grid.n_bars:
         return _inserting(grid, at_bar, bars)
@@ -131,9 +134,19 @@ def span_caret(piece: Piece, from_bar: int, to_bar: int) -> Caret:
     """
     n_bars = piece.grid.n_bars
     if not 1 <= from_bar <= to_bar:
-        raise RequestError(f"bars {from_bar} to {to_bar} are no span; give --from-bar 1 or more, --to-bar not below it")
+        raise RequestError(
+            f"bars {from_bar} to {to_bar} are no span; give --from-bar 1 or more, --to-bar not below it",
+            "bars_no_span",
+            first=from_bar,
+            last=to_bar,
+        )
     if to_bar > n_bars:
-        raise RequestError(f"--to-bar {to_bar}: the piece has bars 1 to {n_bars}; to write after it use `complete`")
+        raise RequestError(
+            f"--to-bar {to_bar}: the piece has bars 1 to {n_bars}; to write after it use `complete`",
+            "to_bar_outside",
+            bar=to_bar,
+            last=n_bars,
+        )
     return _replacing(piece.grid, piece.grid.start_of(from_bar - 1), from_bar - 1, to_bar - from_bar + 1)
 
 
@@ -146,10 +159,15 @@ def ticks_caret(piece: Piece, start_tick: int, end_tick: int) -> Caret:
     """
     grid = piece.grid
     if end_tick > grid.start_of(grid.n_bars + MAX_BARS_PAST_END):
-        raise RequestError(f"end_tick {end_tick}: the piece ends long before")
+        raise RequestError(f"end_tick {end_tick}: the piece ends long before", "end_tick_outside", tick=end_tick)
     first, end = grid.bar_at(start_tick), grid.bar_at(end_tick)
     if start_tick >= end_tick or grid.start_of(end) != end_tick:
-        raise RequestError(f"ticks {start_tick} to {end_tick} are no idea's: it ends at a bar line behind its start")
+        raise RequestError(
+            f"ticks {start_tick} to {end_tick} are no idea's: it ends at a bar line behind its start",
+            "ticks_no_idea",
+            start=start_tick,
+            end=end_tick,
+        )
     _check_bars(max(end - first - (start_tick > grid.start_of(first)), 1))
     return _over_bars(grid, start_tick, first, end - first)
 
@@ -265,4 +283,9 @@ def _inserting(grid: BarGrid, at_bar: int, bars: int) -> Caret:
 
 def _check_bars(bars: int) -> None:
     if not 1 <= bars <= MAX_BARS_TO_WRITE:
-        raise RequestError(f"{bars} bars cannot be written at once; choose 1 to {MAX_BARS_TO_WRITE}")
+        raise RequestError(
+            f"{bars} bars cannot be written at once; choose 1 to {MAX_BARS_TO_WRITE}",
+            "bars_too_many",
+            bars=bars,
+            most=MAX_BARS_TO_WRITE,
+        )

@@ -65,9 +65,14 @@ class Order:
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
         if not 1 <= self.n_ideas <= MAX_CANDIDATES:
-            raise RequestError(f"{self.n_ideas} ideas cannot be written at once; choose 1 to {MAX_CANDIDATES}")
+            raise RequestError(
+                f"{self.n_ideas} ideas cannot be written at once; choose 1 to {MAX_CANDIDATES}",
+                "ideas_too_many",
+                ideas=self.n_ideas,
+                most=MAX_CANDIDATES,
+            )
         if self.seed < 0:
-            raise RequestError(f"--seed {self.seed}: choose 0 or more")
+            raise RequestError(f"--seed {self.seed}: choose 0 or more", "seed_negative", seed=self.seed)
 
 
 @dataclass(frozen=True)

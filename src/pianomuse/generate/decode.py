@@ -130,9 +130,14 @@ def decode(
 def check_ideas(n_ideas: int, seed: int) -> None:
     """Raise RequestError for a number of ideas or a seed out of range."""
     if not 1 <= n_ideas <= MAX_IDEAS:
-        raise RequestError(f"{n_ideas} ideas cannot be written at once; choose 1 to {MAX_IDEAS}")
+        raise RequestError(
+            f"{n_ideas} ideas cannot be written at once; choose 1 to {MAX_IDEAS}",
+            "ideas_too_many",
+            ideas=n_ideas,
+            most=MAX_IDEAS,
+        )
     if seed < 0:
-        raise RequestError(f"the seed is {seed}; choose 0 or more")
+        raise RequestError(f"the seed is {seed}; choose 0 or more", "seed_negative", seed=seed)
 
 
 class Decoding(Generic[StateT]):

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pianomuse.coded import Coded, coded
 from pianomuse.generate.caret import Caret
 from pianomuse.generate.join import PlacedNote
 from pianomuse.generate.key import HeardKey
@@ -59,19 +60,24 @@ class Description:
 
     """
 
-    reason: str
-    range: str
-    ending: str
+    reason: Coded
+    range: Coded
+    ending: Coded
+
+
+_SILENCE = Description(
+    coded("rests", "rests"), coded("no notes", "no_notes"), coded("ends on a rest", "ends_on_a_rest")
+)
 
 
 def describe_idea(notes: Sequence[PlacedNote], plan: Plan, caret: Caret, before: Side, key: HeardKey) -> Description:
     """Describe an idea against the bars before it."""
     if not notes:
-        return Description("rests", "no notes", "ends on a rest")
+        return _SILENCE
     pitches = [note.pitch for note in notes]
     return Description(
         reason=_reason(notes, plan, caret, before, key),
-        range=f"{key.pitch_name(min(pitches))}–{key.pitch_name(max(pitches))}",
+        range=_range(pitches, key),
         ending=_ending(notes, key),
     )
 
@@ -79,7 +85,7 @@ def describe_idea(notes: Sequence[PlacedNote], plan: Plan, caret: Caret, before:
 def describe_hand(notes: Sequence[PlacedNote], given: Sequence[PlacedNote], key: HeardKey) -> Description:
     """Describe one hand that was written under or over given notes; it ends together with them."""
     if not notes:
-        return Description("rests", "no notes", "ends on a rest")
+        return _SILENCE
     pitches = [note.pitch for note in notes]
     strikes: dict[int, list[int]] = {}
     for note in notes:
@@ -88,14 +94,15 @@ def describe_hand(notes: Sequence[PlacedNote], given: Sequence[PlacedNote], key:
     lowest = [min(struck) for struck in strikes.values()]
     steps = [abs(b - a) for a, b in pairwise(lowest)]
     if n_chords >= _MOSTLY * len(strikes):
-        reason = "chords"
+        reason = coded("chords", "chords")
     elif n_chords >= _NOW_AND_THEN * len(strikes):
-        reason = "bass and chords"
+        reason = coded("bass and chords", "bass_and_chords")
     else:
-        reason = "broken chords" if steps and float(np.median(steps)) > _STEP else "a line"
+        is_broken = steps and float(np.median(steps)) > _STEP
+        reason = coded("broken chords", "broken_chords") if is_broken else coded("a line", "a_line")
     return Description(
         reason=reason,
-        range=f"{key.pitch_name(min(pitches))}–{key.pitch_name(max(pitches))}",
+        range=_range(pitches, key),
         ending=_ending([*notes, *given], key),
     )
 
@@ -122,36 +129,39 @@ def chord_name(pitches: Sequence[int], key: HeardKey) -> str:
     return min(found)[1] if found else key.pitch_class_name(bass)
 
 
-def _reason(notes: Sequence[PlacedNote], plan: Plan, caret: Caret, before: Side, key: HeardKey) -> str:
+def _reason(notes: Sequence[PlacedNote], plan: Plan, caret: Caret, before: Side, key: HeardKey) -> Coded:
     if len(before.notes.onset) == 0:
-        return "a beginning"
+        return coded("a beginning", "a_beginning")
     bar_of = np.searchsorted(plan.bar_starts, [note.units for note in notes], side="right") - 1
     repeated = _repeated_bar(notes, bar_of, plan, caret, before)
     if repeated is not None:
-        return f"repeats bar {repeated}"
+        return coded(f"repeats bar {repeated}", "repeats_bar", bar=repeated)
     leap = _leap(notes, before)
     if leap is not None:
-        return f"bold leap in bar {caret.bar_index + 1 + int(bar_of[leap])}"
+        bar = caret.bar_index + 1 + int(bar_of[leap])
+        return coded(f"bold leap in bar {bar}", "bold_leap", bar=bar)
     foreign = None if key.is_guess else _foreign_bar(notes, bar_of, key, before)
     if foreign is not None:
-        return f"leaves the key in bar {caret.bar_index + 1 + foreign}"
+        bar = caret.bar_index + 1 + foreign
+        return coded(f"leaves the key in bar {bar}", "leaves_the_key", bar=bar)
     fullness = _fullness(notes, plan, before)
     if fullness >= _FULLER:
-        return "fuller"
+        return coded("fuller", "fuller")
     if fullness <= _SPARSER:
-        return "sparser"
+        return coded("sparser", "sparser")
     near = _near(before)
     pitch = np.array([note.pitch for note in notes])
     recent = before.notes.pitch[near]
     if pitch.max() >= recent.max() + 7:
-        return "reaches higher"
+        return coded("reaches higher", "reaches_higher")
     if pitch.min() <= recent.min() - 7:
-        return "goes lower"
+        return coded("goes lower", "goes_lower")
     lengths = np.array([note.length_units for note in notes])
     harmony = _cosine(_classes(pitch, lengths), _classes(recent, before.notes.duration[near]))
     positions = np.array([note.units for note in notes]) - np.array(plan.bar_starts)[bar_of]
     rhythm = _cosine(_rhythm(positions), _rhythm(np.round(before.positions[-int(near.sum()) :]).astype(np.int64)))
-    return "stays close" if min(harmony, rhythm) >= _CLOSE else "bolder"
+    is_close = min(harmony, rhythm) >= _CLOSE
+    return coded("stays close", "stays_close") if is_close else coded("bolder", "bolder")
 
 
 def _near(before: Side) -> NDArray[np.bool_]:
@@ -248,11 +258,19 @@ def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9))
 
 
-def _ending(notes: Sequence[PlacedNote], key: HeardKey) -> str:
+def _range(pitches: Sequence[int], key: HeardKey) -> Coded:
+    lowest, highest = key.pitch_name(min(pitches)), key.pitch_name(max(pitches))
+    return coded(f"{lowest}–{highest}", "range", lowest=lowest, highest=highest)
+
+
+def _ending(notes: Sequence[PlacedNote], key: HeardKey) -> Coded:
     """Name the last harmony, and say whether it is the tonic chord, or part of it, over its root."""
     last = max(note.units for note in notes)
     beat = last - last % GRID
     sounding = [n.pitch for n in notes if n.units >= beat or n.units + n.length_units > beat + 2]
     tonic_chord = {0, 3 if key.is_minor else 4, 7}
     is_closed = min(sounding) % 12 == key.tonic and {(p - key.tonic) % 12 for p in sounding} <= tonic_chord
-    return f"ends {'closed' if is_closed else 'open'} (on {chord_name(sounding, key)})"
+    chord = chord_name(sounding, key)
+    if is_closed:
+        return coded(f"ends closed (on {chord})", "ends_closed", chord=chord)
+    return coded(f"ends open (on {chord})", "ends_open", chord=chord)

@@ -128,10 +128,12 @@ class Ghost:
         self._check_home()
         asked = {name: n for name, n in (("notes", notes), ("beats", beats), ("bars", bars)) if n is not None}
         if len(asked) + (hand is not None) > 1 or any(n < 1 for n in asked.values()):
-            raise RequestError("accept: give one of notes, beats, bars (1 or more each) or hand")
+            raise RequestError("accept: give one of notes, beats, bars (1 or more each) or hand", "accept_what")
         caret, left = self._scene.caret, self.notes
         if self._front >= caret.end_tick and not left:
-            raise RequestError(f"accept: all of idea {self.idea} is accepted; ask for more")
+            raise RequestError(
+                f"accept: all of idea {self.idea} is accepted; ask for more", "accepted_all", idea=self.idea
+            )
         if hand is not None:
             self._take_hand(hand)
             return self._written()
@@ -196,7 +198,11 @@ class Ghost:
 
     def _check_home(self) -> None:
         if not self.is_current:
-            raise RequestError(f"idea {self.idea} was written for the piece as it was before; ask for ideas again")
+            raise RequestError(
+                f"idea {self.idea} was written for the piece as it was before; ask for ideas again",
+                "idea_outdated",
+                idea=self.idea,
+            )
 
     def _other_hand(self) -> frozenset[tuple[int, int]]:
         """Return onset and pitch of the composer's notes under the idea that nothing has taken the place of."""

@@ -60,9 +60,14 @@ def write_one_hand(
 
     """
     if context_bars < 1:
-        raise RequestError(f"--context-bars {context_bars}: choose 1 or more")
+        raise RequestError(f"--context-bars {context_bars}: choose 1 or more", "context_bars_none", bars=context_bars)
     if caret.finishes_bar:
-        raise RequestError(f"--hand {asked.hand}: bar {caret.at_bar} is half finished; name a bar with --at-bar")
+        raise RequestError(
+            f"--hand {asked.hand}: bar {caret.at_bar} is half finished; name a bar with --at-bar",
+            "hand_half_bar",
+            hand=asked.hand,
+            bar=caret.at_bar,
+        )
     before = reader.before(caret, tempo, context_bars, MAX_CONTEXT_TOKENS)
     is_own = notes_of_hand(piece, asked.hand)
     own, other = _only(piece, is_own), _only(piece, ~is_own)

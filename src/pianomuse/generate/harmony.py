@@ -97,7 +97,9 @@ def parse_key(text: str) -> Scale:
     """
     found = re.fullmatch(_NOTE + r"\s*(m|minor|min|moll|major|maj|dur)?", text.strip())
     if found is None:
-        raise RequestError(f"--key {text}: no major or minor key; write C, Am, F# minor or B♭ major")
+        raise RequestError(
+            f"--key {text}: no major or minor key; write C, Am, F# minor or B♭ major", "key_unknown", value=text
+        )
     tonic = _pitch_class(found[1], found[2])
     is_minor = found[3] in ("m", "minor", "min", "moll") or (found[3] is None and found[1].islower())
     tones = _above(tonic, SCALES["minor" if is_minor else "major"])
@@ -121,7 +123,10 @@ def parse_scale(text: str) -> Scale:
     name = named[3].lower() if named else ""
     if named is None or name not in SCALES:
         raise RequestError(
-            f"--scale {text}: no such scale; write a note and one of {', '.join(SCALES)}, or its notes, like C D E G A"
+            f"--scale {text}: no such scale; write a note and one of {', '.join(SCALES)}, or its notes, like C D E G A",
+            "scale_unknown",
+            value=text,
+            scales=list(SCALES),
         )
     return Scale(said, _above(_pitch_class(named[1], named[2]), SCALES[name]))
 
@@ -142,7 +147,10 @@ def parse_chord(symbol: str) -> Chord:
     if found is None or quality not in CHORD_TONES:
         known = ", ".join(f"C{kind}" for kind in CHORD_TONES if kind)
         raise RequestError(
-            f"--chords: {symbol} is no chord known here; there are major and {known}, with or without /bass"
+            f"--chords: {symbol} is no chord known here; there are major and {known}, with or without /bass",
+            "chord_unknown",
+            value=symbol,
+            known=known,
         )
     root = _pitch_class(found[1], found[2])
     bass = _pitch_class(found[4], found[5]) if found[4] else root
@@ -163,7 +171,9 @@ def parse_pitch(text: str) -> int:
         return int(said)
     found = re.fullmatch(_NOTE + r"(-?\d)", said)
     if found is None:
-        raise RequestError(f"--range: {text} is no note; write C3, F#4 or B♭2 (middle C is C4)")
+        raise RequestError(
+            f"--range: {text} is no note; write C3, F#4 or B♭2 (middle C is C4)", "note_unknown", value=text
+        )
     return _LETTERS[found[1].upper()] + _shift(found[2]) + 12 * (int(found[3]) + 1)
 
 

@@ -10,6 +10,7 @@ from typing import overload
 
 from symusic import Score
 
+from pianomuse.coded import Coded
 from pianomuse.generate.caret import Caret
 from pianomuse.midi.additions import NewNote, NewPedal
 from pianomuse.midi.read import Piece
@@ -64,9 +65,9 @@ class Candidate:
     number: int
     notes: tuple[NewNote, ...]
     pedals: tuple[NewPedal, ...]
-    reason: str
-    range: str
-    ending: str
+    reason: Coded
+    range: Coded
+    ending: Coded
     log_prob_per_note: float
     seconds: float
     write_midi: Callable[[], bytes] = field(repr=False, compare=False)
@@ -147,8 +148,8 @@ class Ideas(Sequence[Candidate]):
     style: str
     device: str
     summary: str
-    headline: str
-    warnings: tuple[str, ...]
+    headline: Coded
+    warnings: tuple[Coded, ...]
     seconds: float
     seconds_to_first_note: float | None
     limits: Mapping[str, str] = field(default_factory=dict)

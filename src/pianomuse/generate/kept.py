@@ -101,7 +101,12 @@ def find_kept(
             there, here = grid.metre_of(source), metre
             raise RequestError(
                 f"--keep {asked.keep}: bar {source + 1} is in {there[0]}/{there[1]}, the new bar in "
-                f"{here[0]}/{here[1]}; choose bars of the same metre with --keep-from"
+                f"{here[0]}/{here[1]}; choose bars of the same metre with --keep-from",
+                "kept_other_metre",
+                kept=asked.keep,
+                bar=source + 1,
+                metre=f"{there[0]}/{there[1]}",
+                new=f"{here[0]}/{here[1]}",
             )
     starts = [0]
     for metre in metres:
@@ -111,7 +116,13 @@ def find_kept(
         notes += _notes_of(piece, source, index, starts, caret)
     if not notes:
         said = f"bars {bars[0] + 1} to {bars[-1] + 1}" if len(bars) > 1 else f"bar {bars[0] + 1}"
-        raise RequestError(f"--keep {asked.keep}: {said} of the piece have no notes; name others with --keep-from")
+        raise RequestError(
+            f"--keep {asked.keep}: {said} of the piece have no notes; name others with --keep-from",
+            "kept_no_notes",
+            kept=asked.keep,
+            first=bars[0] + 1,
+            last=bars[-1] + 1,
+        )
     hands = _hands_of(notes, starts, tempo_bpm, n_hands)
     if hands is not None:
         notes = [replace(note, hand=hand) for note, hand in zip(notes, hands, strict=True)]
@@ -125,7 +136,12 @@ def _source_bars(piece: Piece, caret: Caret, asked: Asked) -> list[int]:
     if asked.keep_from is not None:
         first = asked.keep_from - 1
         if not 0 <= first < piece.grid.n_bars:
-            raise RequestError(f"--keep-from {asked.keep_from}: the piece has bars 1 to {piece.grid.n_bars}")
+            raise RequestError(
+                f"--keep-from {asked.keep_from}: the piece has bars 1 to {piece.grid.n_bars}",
+                "keep_from_outside",
+                bar=asked.keep_from,
+                last=piece.grid.n_bars,
+            )
         n_there = min(n_bars, piece.grid.n_bars - first)
         return [first + index % n_there for index in range(n_bars)]
     is_written_over = not caret.is_inserted and ((onset >= caret.tick) & (onset < caret.end_tick)).any()
@@ -133,7 +149,11 @@ def _source_bars(piece: Piece, caret: Caret, asked: Asked) -> list[int]:
         return [caret.bar_index + index for index in range(n_bars)]
     n_there = min(n_bars, caret.bar_index)
     if n_there == 0:
-        raise RequestError(f"--keep {asked.keep}: no bar stands before the new ones; name one with --keep-from")
+        raise RequestError(
+            f"--keep {asked.keep}: no bar stands before the new ones; name one with --keep-from",
+            "kept_nothing_before",
+            kept=asked.keep,
+        )
     return [caret.bar_index - n_there + index % n_there for index in range(n_bars)]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pianomuse.coded import Coded, coded
 from pianomuse.generate.asked import Asked
 from pianomuse.generate.caret import onsets_and_ends
 from pianomuse.midi.bars import key_at
@@ -45,9 +46,14 @@ class HeardKey:
         return self.index >= 12
 
     @property
-    def name(self) -> str:
+    def name(self) -> Coded:
         """Name for people, such as ``E♭ major``."""
-        return f"{self.pitch_class_name(self.tonic)} {'minor' if self.is_minor else 'major'}"
+        tonic = self.pitch_class_name(self.tonic)
+        return (
+            coded(f"{tonic} minor", "minor", tonic=tonic)
+            if self.is_minor
+            else coded(f"{tonic} major", "major", tonic=tonic)
+        )
 
     @property
     def token_value(self) -> str:

@@ -76,7 +76,11 @@ class Liked:
         else:
             found = [idea for idea in ideas if idea.number == number]
             if not found:
-                raise RequestError(f"idea {number}: there are {', '.join(str(idea.number) for idea in ideas)}")
+                raise RequestError(
+                    f"idea {number}: there are {', '.join(str(idea.number) for idea in ideas)}",
+                    "idea_unknown",
+                    idea=number,
+                )
             candidate, self.caret, self.is_fill = found[0], ideas.caret, ideas.bars_after > 0
             self.first_downbeat_ticks = ideas.first_downbeat_ticks
             is_hand = bool(ideas.added_hand or ideas.limits.get("hand"))
@@ -93,7 +97,10 @@ class Liked:
         """
         piece, caret = self.whole()
         if piece.recording is not None:
-            raise RequestError("like: of a recording without a metronome, rhythm or harmony can stay, the start cannot")
+            raise RequestError(
+                "like: of a recording without a metronome, rhythm or harmony can stay, the start cannot",
+                "like_recording_start",
+            )
         quarter, lines = piece.grid.ticks_per_quarter, caret.bar_lines
         ends = [
             tick
@@ -102,7 +109,9 @@ class Liked:
             if tick > caret.tick
         ]
         if not 1 <= beats <= len(ends):
-            raise RequestError(f"like: {beats} beats of the start; choose 1 to {len(ends)}")
+            raise RequestError(
+                f"like: {beats} beats of the start; choose 1 to {len(ends)}", "like_beats", beats=beats, most=len(ends)
+            )
         front = ends[beats - 1]
         data = replace_span(piece, front, caret.end_tick, (), ())
         begun = read_midi(data, first_downbeat_ticks=self.first_downbeat_ticks)
@@ -139,7 +148,15 @@ def check_words(same: str | None, mood: str | None) -> tuple[str, str]:
     """
     for name, word, known in (("same", same, SAME), ("mood", mood, MOODS)):
         if word is not None and word not in known:
-            raise RequestError(f"like: {name} {word}: choose {', '.join(known)}")
+            raise RequestError(
+                f"like: {name} {word}: choose {', '.join(known)}",
+                "like_unknown",
+                name=name,
+                value=word,
+                choices=list(known),
+            )
     if same is None and mood is None:
-        raise RequestError("like: say what stays the `same` (start, rhythm, harmony), or a `mood` (calmer, bolder)")
+        raise RequestError(
+            "like: say what stays the `same` (start, rhythm, harmony), or a `mood` (calmer, bolder)", "like_what"
+        )
     return same or "", mood or ""

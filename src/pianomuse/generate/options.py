@@ -96,9 +96,15 @@ def order_of(options: Options, *, is_fill: bool, note: str = "", first_downbeat_
     check_names(options)
     for name in ("style", *GRID_OPTIONS):
         if options.get(name) is not None:
-            raise RequestError(f"{name} holds for a whole session: give it to `Muse.session`")
+            raise RequestError(
+                f"{name} holds for a whole session: give it to `Muse.session`", "option_of_session", name=name
+            )
     if options.get("style_strength", 1.0) != 1:
-        raise RequestError(f"--style-strength {options['style_strength']:g}: name the style too, with --style FILE")
+        raise RequestError(
+            f"--style-strength {options['style_strength']:g}: name the style too, with --style FILE",
+            "strength_without_style",
+            value=options["style_strength"],
+        )
     seed = options.get("seed")
     return Order(
         n_ideas=options.get("candidates", 4),
@@ -131,7 +137,12 @@ def sampling_of(options: Options) -> SamplingSettings:
     """
     adventure = options.get("adventure", "balanced")
     if adventure not in ADVENTURE:
-        raise RequestError(f"--adventure {adventure}: choose {', '.join(ADVENTURE)}")
+        raise RequestError(
+            f"--adventure {adventure}: choose {', '.join(ADVENTURE)}",
+            "adventure_unknown",
+            value=adventure,
+            choices=list(ADVENTURE),
+        )
     temperature, top_p = ADVENTURE[adventure]
     wanted, wanted_p = options.get("temperature"), options.get("top_p")
     return SamplingSettings(
@@ -150,7 +161,7 @@ def has_feel(options: Options) -> bool:
     """
     feel = options.get("feel", "played")
     if feel not in ("played", "straight"):
-        raise RequestError(f"--feel {feel}: choose played or straight")
+        raise RequestError(f"--feel {feel}: choose played or straight", "feel_unknown", value=feel)
     return feel == "played"
 
 

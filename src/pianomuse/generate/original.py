@@ -36,13 +36,19 @@ def kept_order(order: Order, keep: str | None, caret: Caret, reader: SideReader)
     """
     asked = order.asked
     if keep not in ("rhythm", "contour", "harmony"):
-        raise RequestError(f"--keep {keep or 'is missing'}: choose rhythm, contour or harmony")
+        raise RequestError(
+            f"--keep {keep or 'is missing'}: choose rhythm, contour or harmony", "keep_unknown", value=keep or ""
+        )
     first, last = caret.bar_index + 1, caret.bar_index + caret.n_bars
     if keep != "harmony":
         kept = replace(asked, keep=keep, keep_from=first, said={**asked.said, "keep": keep})
         return replace(order, asked=kept)
     if asked.chords:
-        raise RequestError(f"--chords {asked.said['chords']} and --keep harmony both say the harmony: leave one out")
+        raise RequestError(
+            f"--chords {asked.said['chords']} and --keep harmony both say the harmony: leave one out",
+            "harmony_kept_and_said",
+            chords=asked.said["chords"],
+        )
     chords = harmony_of(reader.whole, caret.bar_index, caret.metres)
     said = {**asked.said, "chords": f"as in bars {first} to {last}"}
     return replace(order, asked=replace(asked, chords=chords, is_strict=True, said=said))
@@ -68,7 +74,9 @@ def harmony_of(side: Side, first: int, metres: Sequence[Metre]) -> tuple[Beats |
     starts = np.concatenate([[0], np.cumsum(side.bar_units)])
     harmony = [_beats(side, int(starts[first + index]), metre) for index, metre in enumerate(metres)]
     if not any(harmony):
-        raise RequestError("keep harmony: nothing sounds in these bars; choose others, or `fill` them")
+        raise RequestError(
+            "keep harmony: nothing sounds in these bars; choose others, or `fill` them", "harmony_silent"
+        )
     return tuple(harmony)
 
 

@@ -61,16 +61,33 @@ class Limits:
         """Refuse limits that no music can meet."""
         if not PITCH_RANGE[0] <= self.lowest_pitch <= self.highest_pitch <= PITCH_RANGE[1]:
             raise RequestError(
-                f"the pitch range {self.lowest_pitch}-{self.highest_pitch} is not part of the piano's 21-108"
+                f"the pitch range {self.lowest_pitch}-{self.highest_pitch} is not part of the piano's 21-108",
+                "plan_range",
+                lowest=self.lowest_pitch,
+                highest=self.highest_pitch,
             )
         if self.max_voices is not None and self.max_voices < 1:
-            raise RequestError(f"{self.max_voices} voices at once leaves no note; choose 1 or more")
+            raise RequestError(
+                f"{self.max_voices} voices at once leaves no note; choose 1 or more",
+                "plan_voices",
+                voices=self.max_voices,
+            )
         if self.n_hands not in (0, 1, 2):
-            raise RequestError(f"{self.n_hands} hands cannot play; choose 1, 2, or 0 for no limit")
+            raise RequestError(
+                f"{self.n_hands} hands cannot play; choose 1, 2, or 0 for no limit", "plan_hands", hands=self.n_hands
+            )
         if not self.tempo_bpm > 0:
-            raise RequestError(f"a tempo of {self.tempo_bpm} quarter notes per minute does not move; choose 20 or more")
+            raise RequestError(
+                f"a tempo of {self.tempo_bpm} quarter notes per minute does not move; choose 20 or more",
+                "plan_tempo",
+                tempo=self.tempo_bpm,
+            )
         if self.max_tokens_per_bar < 8:
-            raise RequestError(f"{self.max_tokens_per_bar} tokens per bar leave no room for a note; choose 8 or more")
+            raise RequestError(
+                f"{self.max_tokens_per_bar} tokens per bar leave no room for a note; choose 8 or more",
+                "plan_tokens",
+                tokens=self.max_tokens_per_bar,
+            )
 
 
 @dataclass(frozen=True)
@@ -111,12 +128,25 @@ class Plan:
         """Refuse plans the tokens cannot say."""
         # One more than the largest request: finishing a broken-off bar comes on top of it.
         if not 1 <= len(self.metres) <= MAX_BARS_TO_WRITE + 1:
-            raise RequestError(f"{len(self.metres)} bars cannot be written at once; choose 1 to {MAX_BARS_TO_WRITE}")
+            raise RequestError(
+                f"{len(self.metres)} bars cannot be written at once; choose 1 to {MAX_BARS_TO_WRITE}",
+                "bars_too_many",
+                bars=len(self.metres),
+                most=MAX_BARS_TO_WRITE,
+            )
         for metre in self.metres:
             if metre not in METRES:
-                raise RequestError(f"the metre {metre[0]}/{metre[1]} is not among those the tokens can say")
+                raise RequestError(
+                    f"the metre {metre[0]}/{metre[1]} is not among those the tokens can say",
+                    "metre_unknown",
+                    metre=f"{metre[0]}/{metre[1]}",
+                )
         if self.min_position < 0:
-            raise RequestError(f"the first position is {self.min_position}; it cannot be before the bar line")
+            raise RequestError(
+                f"the first position is {self.min_position}; it cannot be before the bar line",
+                "plan_position",
+                position=self.min_position,
+            )
 
     def in_bar(self, bar: int) -> BarLimits:
         """Return what holds in a bar."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import combinations
 
+from pianomuse.coded import coded
 from pianomuse.errors import RequestError
 from pianomuse.generate.asked import Asked
 from pianomuse.generate.constraints import progress_of
@@ -52,14 +53,28 @@ def require_possible(asked: Asked, plan_of: Callable[[Asked], Plan], first_bar: 
         alone = impossible_bar(plan_of(only(asked, wanted)))
         if alone is not None:
             where = f"in bar {first_bar + alone}"
-            words = " and ".join(_words(asked, name) for name in wanted)
+            said = [_words(asked, name) for name in wanted]
+            words = " and ".join(said)
             if len(wanted) == 1:
                 raise RequestError(
-                    f"{words} cannot be met {where}, by the hands, tempo and note values there; ask for less"
+                    f"{words} cannot be met {where}, by the hands, tempo and note values there; ask for less",
+                    "limit_impossible",
+                    limits=said,
+                    bar=first_bar + alone,
                 )
-            raise RequestError(f"{words} cannot both hold {where}: change one of them")
-    words = ", ".join(_words(asked, name) for name in names)
-    raise RequestError(f"{words} cannot all hold together in bar {first_bar + bar}: leave one out")
+            raise RequestError(
+                f"{words} cannot both hold {where}: change one of them",
+                "limits_clash",
+                limits=said,
+                bar=first_bar + alone,
+            )
+    all_said = [_words(asked, name) for name in names]
+    raise RequestError(
+        f"{', '.join(all_said)} cannot all hold together in bar {first_bar + bar}: leave one out",
+        "limits_impossible",
+        limits=all_said,
+        bar=first_bar + bar,
+    )
 
 
 def only(asked: Asked, names: Iterable[str]) -> Asked:
@@ -123,4 +138,4 @@ def _wrong_voices(plan: Plan, kept: Kept) -> int | None:
 
 
 def _words(asked: Asked, name: str) -> str:
-    return f"--{name} {asked.said[name]}"
+    return coded(f"--{name} {asked.said[name]}", "limit_said", limit=name, value=asked.said[name])

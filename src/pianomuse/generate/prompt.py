@@ -94,7 +94,7 @@ def write_request(
 
     """
     if context_bars < 1:
-        raise RequestError(f"--context-bars {context_bars}: choose 1 or more")
+        raise RequestError(f"--context-bars {context_bars}: choose 1 or more", "context_bars_none", bars=context_bars)
     reader = reader or SideReader(piece, tokenizer)
     before = reader.before(caret, tempo, context_bars, MAX_CONTEXT_TOKENS)
     lines = before.lines[: before.n_bars + 1 - caret.finishes_bar]

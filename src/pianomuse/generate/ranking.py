@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pianomuse.coded import coded
 from pianomuse.generate.caret import Caret
 from pianomuse.generate.compose import Scene
 from pianomuse.generate.decode import DecodedIdea
@@ -82,7 +83,9 @@ class Ranker:
                 resembles=stretch.work if stretch is not None else None,
                 resembling_notes=stretch.n_notes if stretch is not None else 0,
             )
-            reason = f"resembles {stretch.work}" if stretch is not None else candidate.reason
+            reason = candidate.reason
+            if stretch is not None:
+                reason = coded(f"resembles {stretch.work}", "resembles", work=stretch.work)
             weighed.append((replace(candidate, figures=figures, reason=reason), music))
         return _in_order(weighed, self.taste())
 

@@ -35,11 +35,21 @@ class SamplingSettings:
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
         if not 0.0 <= self.temperature <= 10.0:
-            raise RequestError(f"temperature is {self.temperature}; choose 0 to 10, for example 0.9")
+            raise RequestError(
+                f"temperature is {self.temperature}; choose 0 to 10, for example 0.9",
+                "temperature_outside",
+                value=self.temperature,
+            )
         if not 0.0 < self.top_p <= 1.0:
-            raise RequestError(f"top-p is {self.top_p}; choose above 0 and up to 1, for example 0.95")
+            raise RequestError(
+                f"top-p is {self.top_p}; choose above 0 and up to 1, for example 0.95",
+                "top_p_outside",
+                value=self.top_p,
+            )
         if self.top_k < 0:
-            raise RequestError(f"top-k is {self.top_k}; choose 0 (keep all) or more")
+            raise RequestError(
+                f"top-k is {self.top_k}; choose 0 (keep all) or more", "top_k_negative", value=self.top_k
+            )
 
 
 class Draw(NamedTuple):
@@ -77,7 +87,9 @@ def sample(
     scores = logits[ids].astype(np.float64)
     best = int(scores.argmax())
     if not np.isfinite(scores[best]):
-        raise CheckpointError("the model's logits are not finite numbers; the weights are damaged, load others")
+        raise CheckpointError(
+            "the model's logits are not finite numbers; the weights are damaged, load others", "weights_damaged"
+        )
     if len(ids) == 1 or settings.temperature == 0.0:
         return Draw(int(ids[best]), log_softmax_at(logits, int(ids[best])), 0.0)
     kept, probabilities = distribution(scores, settings)

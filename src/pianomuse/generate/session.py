@@ -233,9 +233,13 @@ class Session:
     def ghost(self, stream: Stream, idea: int) -> Ghost:
         """Return an idea of a stream of this session, to take it in part."""
         if stream.scene.piece.recording is not None:
-            raise RequestError("an idea for a recording without a metronome is taken whole: save it with_completion")
+            raise RequestError(
+                "an idea for a recording without a metronome is taken whole: save it with_completion", "recording_whole"
+            )
         if stream.scene.request.plan.given is not None:
-            raise RequestError("one hand under the other is taken whole: save the idea, or `edit` the session with it")
+            raise RequestError(
+                "one hand under the other is taken whole: save the idea, or `edit` the session with it", "hand_whole"
+            )
         return Ghost(stream, idea, self)
 
     def ask(self, caret: Caret, order: Order, *, whole_piece: bool = False) -> Stream:

@@ -271,7 +271,9 @@ def _spoken(metre: Metre) -> Metre:
     if spoken is None:
         raise MidiError(
             f"the metre {metre[0]}/{metre[1]} is not among those PianoMuse knows "
-            "(n/2 to 4, n/4 to 8, n/8 and n/16 to 12); write these bars in one of them"
+            "(n/2 to 4, n/4 to 8, n/8 and n/16 to 12); write these bars in one of them",
+            "metre_unknown",
+            metre=f"{metre[0]}/{metre[1]}",
         )
     return spoken
 

@@ -179,7 +179,11 @@ class Stream(Iterator[Event]):
 
     def _writer(self, idea: int) -> IdeaWriter:
         if idea not in self._writers:
-            raise RequestError(f"idea {idea}: there is none of that number yet; there are {sorted(self._writers)}")
+            raise RequestError(
+                f"idea {idea}: there is none of that number yet; there are {sorted(self._writers)}",
+                "idea_unknown",
+                idea=idea,
+            )
         return self._writers[idea]
 
     def _write(self) -> Iterator[Event]:

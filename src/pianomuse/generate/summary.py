@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from pianomuse.coded import Coded, coded
 from pianomuse.generate.caret import (
     Caret,
     has_clearly_ended,
@@ -39,82 +40,98 @@ def piece_line(piece: Piece, composition: Composition) -> str:
     return " · ".join(parts)
 
 
-def written_line(composition: Composition) -> str:
+def written_line(composition: Composition) -> Coded:
     """Return how many ideas were written for which bars, and which bars were heard."""
     caret, request = composition.scene.caret, composition.scene.request
     first = caret.at_bar + 1
     last = caret.bar_index + caret.n_bars
     where = bar_span(first, last)
     if caret.finishes_bar:
-        where = f"the rest of bar {caret.at_bar} and {where}"
+        where = coded(f"the rest of bar {caret.at_bar} and {where}", "rest_and_bars", bar=caret.at_bar, bars=where)
     elif caret.is_inserted:
-        where = f"new {where}"
-    heard = []
+        where = coded(f"new {where}", "new_bars", bars=where)
+    heard: list[Coded] = []
     if request.before.n_bars:
         heard.append(bar_span(caret.at_bar - request.before.n_bars + 1, caret.at_bar))
+    words: list[str] = list(heard)
     if request.after is not None:
         after = bar_span(last + 1, last + request.after.n_bars)
-        heard.append(after.removeprefix("bars ").removeprefix("bar ") if heard else after)
-    if request.plan.given is not None:
-        other = "right" if request.plan.given.hand == "left" else "left"
-        heard.append(f"the {other} hand there")
-        where = f"the {request.plan.given.hand} hand of {where}"
-    listened = f"heard {' and '.join(heard)}" if heard else "nothing heard before"
-    return f"Wrote {_count(len(composition.ideas), 'idea')} for {where} ({listened})"
+        heard.append(after)
+        words.append(after.removeprefix("bars ").removeprefix("bar ") if words else after)
+    if (given := request.plan.given) is not None:
+        heard.append(coded(f"the {_other(given.hand)} hand there", "hand_there", hand=_other(given.hand)))
+        words.append(heard[-1])
+        where = coded(f"the {given.hand} hand of {where}", "hand_of", hand=given.hand, bars=where)
+    n = len(composition.ideas)
+    said = f"Wrote {_count(n, 'idea')} for {where}"
+    if not heard:
+        return coded(f"{said} (nothing heard before)", "written_unheard", ideas=n, where=where)
+    return coded(f"{said} (heard {' and '.join(words)})", "written", ideas=n, where=where, heard=heard)
 
 
-def notices(piece: Piece, composition: Composition, order: Order) -> list[str]:
+def notices(piece: Piece, composition: Composition, order: Order) -> list[Coded]:
     """Return what the composer should know, as sentences; the reader's own warnings come first."""
     sentences = list(piece.warnings)
     if piece.grid.pickup_ticks:
-        sentences.append("Note on numbers: bar 1 is the pickup (bar 0 in a score).")
-    if composition.scene.routing.sentence:
-        sentences.append(f"{composition.scene.routing.sentence}.")
-    kept = composition.scene.request.plan.kept
+        sentences.append(coded("Note on numbers: bar 1 is the pickup (bar 0 in a score).", "pickup"))
+    if composition.scene.routing.sentence is not None:
+        sentences.append(composition.scene.routing.sentence)
+    caret, kept = composition.scene.caret, composition.scene.request.plan.kept
     if kept is not None:
         bars = list(dict.fromkeys(kept.bars))
-        sentences.append(f"Kept: the {kept.what} of {bar_span(bars[0], bars[-1])}.")
+        span = bar_span(bars[0], bars[-1])
+        sentences.append(coded(f"Kept: the {kept.what} of {span}.", "kept", kept=kept.what, bars=span))
     if order.asked.said.get("chords", "").startswith("as in"):
-        sentences.append(f"Kept: the harmony{order.asked.said['chords'].removeprefix('as')}, beat by beat.")
+        span = bar_span(caret.bar_index + 1, caret.bar_index + caret.n_bars)
+        said = f"Kept: the harmony{order.asked.said['chords'].removeprefix('as')}, beat by beat."
+        sentences.append(coded(said, "harmony_kept", bars=span))
     key = composition.scene.key
     if order.asked.ending and key.is_guess:
-        sentences.append(f"The ending is one in {key.name}, which is a guess: --key sets another.")
-    caret = composition.scene.caret
+        said = f"The ending is one in {key.name}, which is a guess: --key sets another."
+        sentences.append(coded(said, "ending_in_guess", key=key.name))
     given = composition.scene.request.plan.given
     if given is not None and not order.adds_hand:
-        other = "right" if given.hand == "left" else "left"
-        sentences.append(f"Only the {given.hand} hand was written: what the {other} one plays stays.")
+        other = _other(given.hand)
+        said = f"Only the {given.hand} hand was written: what the {other} one plays stays."
+        sentences.append(coded(said, "one_hand_written", hand=given.hand, other=other))
     else:
         sentences += _about_the_place(piece, caret, order)
     sentences += _about_the_tempo(piece, composition, order)
-    request = composition.scene.request
-    if request.before.n_bars < caret.at_bar:
-        n_heard = request.before.n_bars
-        sentences.append(f"The piece is long: of the bars before the ideas the last {n_heard} were heard.")
-    if is_little(request):
-        n_notes = len(request.before.notes.onset)
-        sentences.append(
-            f"Little was heard ({_count(request.before.n_bars, 'bar')}, {_count(n_notes, 'note')}): "
-            "the ideas differ more in character."
-        )
-    if order.is_fill and request.after is None and not order.asked.hand:
-        sentences.append("No music follows these bars: they were written from what stands before them.")
-    missing = order.n_ideas - len(composition.ideas)
-    if missing:
-        sentences.append(f"{_count(missing, 'idea')} fewer than asked: the others were the same as these.")
-    return sentences
+    return [*sentences, *_about_what_was_heard(composition, order)]
 
 
-def bar_span(first: int, last: int) -> str:
+def bar_span(first: int, last: int) -> Coded:
     """Name bars, from 1.
 
     >>> bar_span(17, 20), bar_span(3, 3)
     ('bars 17–20', 'bar 3')
     """
-    return f"bar {first}" if first == last else f"bars {first}–{last}"
+    if first == last:
+        return coded(f"bar {first}", "bar", bar=first)
+    return coded(f"bars {first}–{last}", "bars", first=first, last=last)
 
 
-def _about_the_place(piece: Piece, caret: Caret, order: Order) -> list[str]:
+def _about_what_was_heard(composition: Composition, order: Order) -> list[Coded]:
+    request, sentences = composition.scene.request, []
+    n_bars, n_notes = request.before.n_bars, len(request.before.notes.onset)
+    if n_bars < composition.scene.caret.at_bar:
+        said = f"The piece is long: of the bars before the ideas the last {n_bars} were heard."
+        sentences.append(coded(said, "piece_is_long", bars=n_bars))
+    if is_little(request):
+        heard = f"{_count(n_bars, 'bar')}, {_count(n_notes, 'note')}"
+        said = f"Little was heard ({heard}): the ideas differ more in character."
+        sentences.append(coded(said, "little_heard", bars=n_bars, notes=n_notes))
+    if order.is_fill and request.after is None and not order.asked.hand:
+        said = "No music follows these bars: they were written from what stands before them."
+        sentences.append(coded(said, "nothing_follows"))
+    missing = order.n_ideas - len(composition.ideas)
+    if missing:
+        said = f"{_count(missing, 'idea')} fewer than asked: the others were the same as these."
+        sentences.append(coded(said, "fewer_ideas", ideas=missing))
+    return sentences
+
+
+def _about_the_place(piece: Piece, caret: Caret, order: Order) -> list[Coded]:
     if order.is_like:
         return []
     onset, _ = onsets_and_ends(piece)
@@ -123,25 +140,32 @@ def _about_the_place(piece: Piece, caret: Caret, order: Order) -> list[str]:
     span, n_bars = bar_span(caret.at_bar + 1, caret.bar_index + caret.n_bars), _count(caret.n_bars, "bar")
     fill = f"`fill --from-bar {caret.at_bar + 1} --to-bar {caret.bar_index + caret.n_bars}`"
     if order.adds_hand:
-        return [f"The {_count(n_replaced, 'note')} in {span} stay as they are."]
+        said = f"The {_count(n_replaced, 'note')} in {span} stay as they are."
+        return [coded(said, "notes_stay", notes=n_replaced, bars=span)]
     if caret.is_inserted:
-        old = f"bar {caret.at_bar + 1}"
-        return [f"Inserted {n_bars}: what was {old} is now bar {caret.bar_index + caret.n_bars + 1}."]
+        old, new = caret.at_bar + 1, caret.bar_index + caret.n_bars + 1
+        said = f"Inserted {n_bars}: what was bar {old} is now bar {new}."
+        return [coded(said, "bars_inserted", bars=caret.n_bars, old=old, new=new)]
     if order.is_fill:
-        return [f"Replaced {_count(n_replaced, 'note')} in {span}."] if n_replaced else []
+        said = f"Replaced {_count(n_replaced, 'note')} in {span}."
+        return [coded(said, "notes_replaced", notes=n_replaced, bars=span)] if n_replaced else []
     if n_replaced:
-        return [
+        said = (
             f"Replaced {_count(n_replaced, 'note')} in {span}, without looking ahead: {fill} hears both sides and "
             f"joins them, --insert moves the rest {n_bars} later."
-        ]
+        )
+        return [coded(said, "notes_replaced_blindly", notes=n_replaced, bars=span, later=caret.n_bars)]
     if n_after:
-        return [f"{span.capitalize()} were empty and music follows: {fill} hears both sides and joins them."]
+        said = f"{span.capitalize()} were empty and music follows: {fill} hears both sides and joins them."
+        return [coded(said, "music_follows", bars=span)]
     last = last_bar_with_music(piece)
     if caret.tick > music_end(piece) and caret.at_bar > last:
         better = _middle(last) if has_clearly_ended(piece) else last
-        return [f"The music stops before that: the piece ends in bar {last}; try --at-bar {better}."]
+        said = f"The music stops before that: the piece ends in bar {last}; try --at-bar {better}."
+        return [coded(said, "music_stopped", last=last, better=better)]
     if has_clearly_ended(piece):
-        return [f"The music sounds finished: the piece ends in bar {last}; try --at-bar {_middle(last)}."]
+        said = f"The music sounds finished: the piece ends in bar {last}; try --at-bar {_middle(last)}."
+        return [coded(said, "music_finished", last=last, better=_middle(last))]
     return []
 
 
@@ -150,17 +174,24 @@ def _middle(last_bar: int) -> int:
     return max(last_bar // 2 // 4 * 4, 1)
 
 
-def _about_the_tempo(piece: Piece, composition: Composition, order: Order) -> list[str]:
+def _about_the_tempo(piece: Piece, composition: Composition, order: Order) -> list[Coded]:
     tempo, caret = composition.scene.tempo, composition.scene.caret
     if tempo.is_written:
         slow = next(t for t in reversed(piece.score.tempos) if t.time < caret.tick)
-        return [
+        slow_bpm = _MICROSECONDS_PER_MINUTE / slow.mspq
+        said = (
             f"The music slows down before the ideas: they go on at ♩={tempo.bpm:.0f} as before the ritardando "
-            f"(--keep-rit goes on at ♩={_MICROSECONDS_PER_MINUTE / slow.mspq:.0f})."
-        ]
+            f"(--keep-rit goes on at ♩={slow_bpm:.0f})."
+        )
+        return [coded(said, "ritardando_before", tempo=round(tempo.bpm), slow=round(slow_bpm))]
     if order.keep_ritardando and prevailing_tempo(piece.score, piece.grid, caret.tick)[1]:
-        return [f"The ideas keep the tempo at the end of the ritardando, ♩={tempo.bpm:.0f}."]
+        said = f"The ideas keep the tempo at the end of the ritardando, ♩={tempo.bpm:.0f}."
+        return [coded(said, "ritardando_kept", tempo=round(tempo.bpm))]
     return []
+
+
+def _other(hand: str) -> str:
+    return "right" if hand == "left" else "left"
 
 
 def _count(n: int, what: str) -> str:

@@ -74,7 +74,7 @@ def surprise(
 
     """
     if not hasattr(engine, "prefill_all"):
-        raise RequestError("this model cannot tell how surprised it is; use --device cpu")
+        raise RequestError("this model cannot tell how surprised it is; use --device cpu", "surprise_impossible")
     side = SideReader(piece, tokenizer).whole
     vocabulary = tokenizer.vocabulary
     ids = np.concatenate([[vocabulary.id("BOS_None")], side.head, side.bars]).astype(np.int32)[:MAX_CONTEXT_TOKENS]

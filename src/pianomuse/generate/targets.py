@@ -50,7 +50,9 @@ def read_targets(text: str) -> tuple[Target, ...]:
     targets = tuple(_target(part.strip()) for part in text.strip().strip(";").split(";"))
     places = [(target.bar, target.beat) for target in targets]
     if len(set(places)) < len(places):
-        raise RequestError(f"--to {text}: one place is named twice; say all of it at once, with commas")
+        raise RequestError(
+            f"--to {text}: one place is named twice; say all of it at once, with commas", "target_twice", target=text
+        )
     return tuple(sorted(targets, key=lambda target: (target.bar, target.beat)))
 
 
@@ -58,7 +60,9 @@ def _target(text: str) -> Target:
     found = _PLACE.fullmatch(text)
     if found is None:
         raise RequestError(
-            f'--to {text}: say where and what, like "bar 12: Am/E, melody C5" or "bar 12 beat 3: bass G2"'
+            f'--to {text}: say where and what, like "bar 12: Am/E, melody C5" or "bar 12 beat 3: bass G2"',
+            "target_unreadable",
+            target=text,
         )
     chord: Chord | None = None
     voices = {"melody": -1, "bass": -1}
@@ -70,9 +74,11 @@ def _target(text: str) -> Target:
             elif chord is None:
                 chord = parse_chord(word)
             else:
-                raise RequestError(f"two chords at one place: {chord.symbol} and {word}")
+                raise RequestError(
+                    f"two chords at one place: {chord.symbol} and {word}", "two_chords", first=chord.symbol, second=word
+                )
         except RequestError as error:
             why = str(error).split(": ", 1)[-1]
-            raise RequestError(f"--to {text}: {why}") from None
+            raise RequestError(f"--to {text}: {why}", "target_wrong", target=text, why=error.sentence) from None
     beat = float(found[2] or 1)
     return Target(int(found[1]), beat, chord, voices["melody"], voices["bass"])

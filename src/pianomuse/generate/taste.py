@@ -110,5 +110,7 @@ def load_taste() -> Taste:
     except FileNotFoundError:
         return Taste()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RequestError(f"{path} is damaged ({error}); begin anew with `pianomuse taste --reset`") from error
+        raise RequestError(
+            f"{path} is damaged ({error}); begin anew with `pianomuse taste --reset`", "taste_damaged", path=str(path)
+        ) from error
     return Taste(weights, n_choices)

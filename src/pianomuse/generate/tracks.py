@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pianomuse.coded import Coded, coded
 from pianomuse.errors import RequestError
 from pianomuse.generate.caret import Caret, onsets_and_ends
 from pianomuse.generate.join import PlacedNote
@@ -30,13 +31,13 @@ class Routing:
     Args:
         right: receives the right hand's notes.
         left: receives the left hand's; the same as `right` with one track.
-        sentence: the choice in words, empty where there was none to make.
+        sentence: the choice in words, None where there was none to make.
 
     """
 
     right: int
     left: int
-    sentence: str
+    sentence: Coded | None
 
     def of(self, hand: str) -> int:
         """Return the track of one hand's notes."""
@@ -60,10 +61,14 @@ def choose_tracks(piece: Piece, caret: Caret, wanted: Sequence[str] = ()) -> Rou
     if wanted:
         chosen = [_find(piece, pianos, word) for word in wanted]
         if len(set(chosen)) != len(chosen) or len(chosen) > 2:
-            raise RequestError(f"--tracks {','.join(wanted)}: name one track, or two different ones for right and left")
+            raise RequestError(
+                f"--tracks {','.join(wanted)}: name one track, or two different ones for right and left",
+                "tracks_two",
+                value=",".join(wanted),
+            )
         return _routing(piece, chosen, pianos)
     if len(pianos) <= 2:
-        return replace(_routing(piece, pianos, pianos), sentence="")
+        return replace(_routing(piece, pianos, pianos), sentence=None)
     onset, _ = onsets_and_ends(piece)
     recent = onset >= piece.grid.start_of(max(caret.bar_index + caret.finishes_bar - _RECENT_BARS, 0))
     heard = piece.track_of_note[recent & (onset < caret.tick)]
@@ -72,7 +77,9 @@ def choose_tracks(piece: Piece, caret: Caret, wanted: Sequence[str] = ()) -> Rou
     counts = np.bincount(heard, minlength=len(piece.tracks))
     busiest = max(pianos, key=lambda index: (counts[index], -index))
     routing = _routing(piece, [busiest], pianos)
-    return replace(routing, sentence=f"{routing.sentence}, which has most notes here; --tracks chooses")
+    name = _named(piece, busiest, pianos)
+    said = f"New notes go to {name}, which has most notes here; --tracks chooses."
+    return replace(routing, sentence=coded(said, "busiest_track", track=name))
 
 
 def assign_tracks(notes: Sequence[PlacedNote], piece: Piece, caret: Caret, routing: Routing) -> list[int]:
@@ -132,12 +139,16 @@ def hands_of_music(piece: Piece, from_tick: int, to_tick: int) -> dict[tuple[int
 
 def _routing(piece: Piece, chosen: list[int], pianos: list[int]) -> Routing:
     if len(chosen) == 1:
-        sentence = f"New notes go to {_named(piece, chosen[0], pianos)}" if len(pianos) > 1 else ""
+        name = _named(piece, chosen[0], pianos)
+        sentence = coded(f"New notes go to {name}.", "track_chosen", track=name) if len(pianos) > 1 else None
         return Routing(chosen[0], chosen[0], sentence)
     right, left = _right_and_left(piece, chosen)
-    upper, lower = ("The melody", "the rest") if piece.tracks[right].role == "voice" else ("Right hand", "left hand")
-    sentence = f"{upper} to {_named(piece, right, pianos)}, {lower} to {_named(piece, left, pianos)}"
-    return Routing(right, left, sentence)
+    upper, lower = _named(piece, right, pianos), _named(piece, left, pianos)
+    if piece.tracks[right].role == "voice":
+        said = f"The melody to {upper}, the rest to {lower}."
+        return Routing(right, left, coded(said, "tracks_of_song", upper=upper, lower=lower))
+    said = f"Right hand to {upper}, left hand to {lower}."
+    return Routing(right, left, coded(said, "tracks_of_hands", upper=upper, lower=lower))
 
 
 def _right_and_left(piece: Piece, chosen: list[int]) -> tuple[int, int]:
@@ -185,9 +196,11 @@ def _find(piece: Piece, pianos: list[int], word: str) -> int:
     if len(named) == 1:
         return named[0]
     there = ", ".join(_named(piece, index, pianos) for index in pianos)
-    raise RequestError(f"--tracks {word}: no such piano track; there are {there}")
+    raise RequestError(f"--tracks {word}: no such piano track; there are {there}", "track_unknown", value=word)
 
 
-def _named(piece: Piece, index: int, pianos: list[int]) -> str:
-    name = piece.tracks[index].name
-    return f"track {pianos.index(index) + 1}" + (f" ({name})" if name else "")
+def _named(piece: Piece, index: int, pianos: list[int]) -> Coded:
+    name, number = piece.tracks[index].name, pianos.index(index) + 1
+    if not name:
+        return coded(f"track {number}", "track", track=number)
+    return coded(f"track {number} ({name})", "track_named", track=number, name=name)

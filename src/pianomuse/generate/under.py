@@ -66,9 +66,13 @@ def write_hand_request(
 
     """
     if context_bars < 1:
-        raise RequestError(f"--context-bars {context_bars}: choose 1 or more")
+        raise RequestError(f"--context-bars {context_bars}: choose 1 or more", "context_bars_none", bars=context_bars)
     if asked.keep:
-        raise RequestError(f"--keep {asked.keep}: a hand that is missing has none to keep; leave --keep out")
+        raise RequestError(
+            f"--keep {asked.keep}: a hand that is missing has none to keep; leave --keep out",
+            "hand_has_none_to_keep",
+            kept=asked.keep,
+        )
     before = reader.before(caret, tempo, context_bars, MAX_CONTEXT_TOKENS)
     there = reader.within(caret.bar_index, caret.n_bars)
     given = _given(piece, caret, there, hand, tempo)
@@ -109,13 +113,21 @@ def _given(piece: Piece, caret: Caret, there: Side, hand: str, tempo: IdeaTempo)
     first, last = caret.at_bar + 1, caret.bar_index + caret.n_bars
     where = f"bars {first} to {last}" if last > first else f"bar {first}"
     if not inside.any() or not len(there.notes.onset):  # none, or none that a piano has
-        raise RequestError(f"{where}: no notes to harmonise there; choose other bars with --from-bar and --to-bar")
+        raise RequestError(
+            f"{where}: no notes to harmonise there; choose other bars with --from-bar and --to-bar",
+            "nothing_to_harmonise",
+            first=first,
+            last=last,
+        )
     roles = frozenset(piece.tracks[index].role for index in set(piece.track_of_note[inside].tolist()))
     playing: Hands = who_plays(there.notes, roles, tempo.bpm)
     if playing == "two hands":
         raise RequestError(
             f"{where}: two hands play there already; harmonise writes the hand that is missing, "
-            "`fill` and `vary` write both anew"
+            "`fill` and `vary` write both anew",
+            "two_hands_there",
+            first=first,
+            last=last,
         )
     if hand == MISSING:
         hand = "left" if playing == "right hand alone" else "right"

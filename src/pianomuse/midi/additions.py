@@ -47,18 +47,33 @@ def check_additions(
 ) -> None:
     """Raise RequestError unless the span is one and everything new starts inside it on a piano track."""
     if not 0 <= from_tick < to_tick:
-        raise RequestError(f"The span from tick {from_tick} to {to_tick} is empty: end it after it begins.")
+        raise RequestError(
+            f"The span from tick {from_tick} to {to_tick} is empty: end it after it begins.",
+            "span_empty",
+            first=from_tick,
+            last=to_tick,
+        )
     pianos = {i for i, track in enumerate(piece.tracks) if track.role in PIANO_ROLES}
     fits = [1 <= note.velocity <= 127 and 0 <= note.pitch <= 127 for note in notes]
     fits += [0 <= pedal.value <= 127 for pedal in pedals]
     places = [(event.tick, event.track) for events in (notes, pedals) for event in events]
     for (tick, track), is_sound in zip(places, fits, strict=True):
         if track not in pianos:
-            raise RequestError(f"Track {track} of the file is not piano: choose one of {sorted(pianos)}.")
+            raise RequestError(
+                f"Track {track} of the file is not piano: choose one of {sorted(pianos)}.",
+                "track_not_piano",
+                track=track,
+            )
         if not is_sound:
-            raise RequestError(f"A new event at tick {tick} has a value outside of MIDI's 0 to 127.")
+            raise RequestError(
+                f"A new event at tick {tick} has a value outside of MIDI's 0 to 127.", "event_value", tick=tick
+            )
         if not from_tick <= tick < to_tick:
-            raise RequestError(f"A new event at tick {tick} lies outside of the new bars ({from_tick} to {to_tick}).")
+            raise RequestError(
+                f"A new event at tick {tick} lies outside of the new bars ({from_tick} to {to_tick}).",
+                "event_outside",
+                tick=tick,
+            )
 
 
 def new_rows(

@@ -233,7 +233,12 @@ def _lay(
         metres.append(bar)
         starts.append(next_line)
         if len(metres) > MAX_BARS:
-            raise MidiError(f"The music reaches past bar {MAX_BARS}, at tick {end}: give a shorter piece.")
+            raise MidiError(
+                f"The music reaches past bar {MAX_BARS}, at tick {end}: give a shorter piece.",
+                "bars_past_most",
+                most=MAX_BARS,
+                tick=end,
+            )
     return starts, metres
 
 

@@ -85,7 +85,7 @@ def warp(data: bytes, beats: Sequence[Beat], name: str = "The MIDI data") -> byt
     strikes = [_first_strike(chunk.events, at) for chunk, at in zip(file.chunks, seconds, strict=True)]
     first_note = min((at for at in strikes if at is not None), default=None)
     if first_note is None:
-        raise MidiError(f"{name} has no notes: give a file with at least one note.")
+        raise MidiError(f"{name} has no notes: give a file with at least one note.", "file_no_notes", file=name)
     bars = _bars(beats, name)
     times = np.array([beat.second for beat in beats])
     lengths = _beat_lengths(bars, len(beats))
@@ -130,12 +130,20 @@ def _bars(beats: Sequence[Beat], name: str) -> list[_Bar]:
     """Group the beats into bars; the first may be a pickup, all may be longer or shorter than their metre says."""
     where = f"{name}: the annotated beats"
     if not 2 <= len(beats) <= MAX_BEATS:
-        raise MidiError(f"{where} are {len(beats)}: give 2 to {MAX_BEATS:,}.")
+        raise MidiError(
+            f"{where} are {len(beats)}: give 2 to {MAX_BEATS:,}.",
+            "beats_number",
+            file=name,
+            beats=len(beats),
+            most=MAX_BEATS,
+        )
     if not all(0 <= here.second < there.second for here, there in pairwise(beats)):
-        raise MidiError(f"{where} are not in order: each must come after the one before.")
+        raise MidiError(
+            f"{where} are not in order: each must come after the one before.", "beats_disordered", file=name
+        )
     downbeats = [index for index, beat in enumerate(beats) if beat.is_downbeat]
     if not downbeats:
-        raise MidiError(f"{where} have no downbeat: mark where bars begin.")
+        raise MidiError(f"{where} have no downbeat: mark where bars begin.", "beats_no_downbeat", file=name)
     edges = sorted({0, *downbeats, len(beats)})
     spans = list(pairwise(edges))
     metres = _metres(beats, spans)

@@ -19,8 +19,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pianomuse.errors import MidiError
+from pianomuse.coded import coded
+from pianomuse.errors import MidiError, reason_of
 
+THE_DATA = coded("The MIDI data", "the_data")
 MAX_FILE_BYTES = 8 * 2**20  # the longest piece of MAESTRO has 0.3 MB
 MAX_CHUNKS = 1024
 MAX_EVENTS = 1_000_000
@@ -62,47 +64,76 @@ class EventFile:
 
 def load_bytes(source: str | Path | bytes) -> tuple[bytes, str]:
     """Read a file, at most MAX_FILE_BYTES of it; return its bytes without a RIFF wrapper, and its name."""
+    name: str = THE_DATA
     if isinstance(source, bytes):
-        data, name = source, "The MIDI data"
+        data = source
     else:
         path, name = Path(source), Path(source).name or str(source)
         try:
             if path.is_dir():
-                raise MidiError(f"{name} is a folder: give one MIDI file.")
+                raise MidiError(f"{name} is a folder: give one MIDI file.", "file_is_folder", file=name)
             if path.exists() and not path.is_file():  # reading a pipe or a device may never end
-                raise MidiError(f"{name} is a pipe or a device: give the name of a file.")
+                raise MidiError(f"{name} is a pipe or a device: give the name of a file.", "file_is_device", file=name)
             with path.open("rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise MidiError(f"{name} cannot be read ({reason}): check the path.") from error
+            reason = reason_of(error) if isinstance(error, OSError) else str(error)
+            raise MidiError(
+                f"{name} cannot be read ({reason}): check the path.", "file_unreadable", file=name, why=reason
+            ) from error
     if len(data) > MAX_FILE_BYTES:
-        raise MidiError(f"{name} is larger than {MAX_FILE_BYTES >> 20} MB: give a shorter piece.")
+        raise MidiError(
+            f"{name} is larger than {MAX_FILE_BYTES >> 20} MB: give a shorter piece.",
+            "file_too_large",
+            file=name,
+            most=MAX_FILE_BYTES >> 20,
+        )
     return _without_riff(data), name
 
 
-def parse(data: bytes, name: str = "The MIDI data") -> EventFile:
+def parse(data: bytes, name: str = THE_DATA) -> EventFile:
     """Split standard MIDI file bytes into chunks and events.
 
     Raises MidiError when the file is empty, not MIDI, cut off, damaged, of format 2, in SMPTE time or too large.
     """
     if not data:
-        raise MidiError(f"{name} is empty: export it again.")
+        raise MidiError(f"{name} is empty: export it again.", "file_empty", file=name)
     if data[:4] != b"MThd":
-        raise MidiError(f"{name} is not a MIDI file (it does not begin with MThd): export it as a standard MIDI file.")
+        raise MidiError(
+            f"{name} is not a MIDI file (it does not begin with MThd): export it as a standard MIDI file.",
+            "file_not_midi",
+            file=name,
+        )
     if len(data) < 14:
-        raise MidiError(f"{name} is cut off inside its header: export or copy it again.")
+        raise MidiError(f"{name} is cut off inside its header: export or copy it again.", "file_header_cut", file=name)
     size, file_format, n_chunks, division = struct.unpack(">IHHH", data[4:14])
     if size < 6:
-        raise MidiError(f"{name} has a damaged header: export it again.")
+        raise MidiError(f"{name} has a damaged header: export it again.", "file_header_damaged", file=name)
     if file_format > 1:
-        raise MidiError(f"{name} is a MIDI file of format {file_format}: export it as format 0 or 1.")
+        raise MidiError(
+            f"{name} is a MIDI file of format {file_format}: export it as format 0 or 1.",
+            "file_format",
+            file=name,
+            format=file_format,
+        )
     if division & 0x8000:
-        raise MidiError(f"{name} counts time in film frames (SMPTE), so it has no bars: export it with musical time.")
+        raise MidiError(
+            f"{name} counts time in film frames (SMPTE), so it has no bars: export it with musical time.",
+            "file_smpte",
+            file=name,
+        )
     if division == 0:
-        raise MidiError(f"{name} has no ticks per quarter note in its header: export it again.")
+        raise MidiError(
+            f"{name} has no ticks per quarter note in its header: export it again.", "file_no_ticks", file=name
+        )
     if n_chunks > MAX_CHUNKS:
-        raise MidiError(f"{name} has {n_chunks} tracks, more than {MAX_CHUNKS}: export only the piano.")
+        raise MidiError(
+            f"{name} has {n_chunks} tracks, more than {MAX_CHUNKS}: export only the piano.",
+            "file_tracks_too_many",
+            file=name,
+            tracks=n_chunks,
+            most=MAX_CHUNKS,
+        )
     return EventFile(data, file_format, division, _chunks(data, 8 + size, n_chunks, name))
 
 
@@ -165,14 +196,24 @@ def _chunks(data: bytes, position: int, n_chunks: int, name: str) -> tuple[Chunk
     while len(chunks) < n_chunks:
         if position + 8 > len(data):
             raise MidiError(
-                f"{name} is cut off: its header promises {n_chunks} tracks, {len(chunks)} are there; copy it again."
+                f"{name} is cut off: its header promises {n_chunks} tracks, {len(chunks)} are there; copy it again.",
+                "file_tracks_missing",
+                file=name,
+                tracks=n_chunks,
+                there=len(chunks),
             )
         kind, (size,) = data[position : position + 4], struct.unpack(">I", data[position + 4 : position + 8])
         start, end = position + 8, position + 8 + size
         if end > len(data):
-            raise MidiError(f"{name} is cut off inside track {len(chunks) + 1}: export or copy it again.")
+            raise MidiError(
+                f"{name} is cut off inside track {len(chunks) + 1}: export or copy it again.",
+                "file_track_cut",
+                file=name,
+                track=len(chunks) + 1,
+            )
         if kind == b"MTrk":
-            where = f"{name}, track {len(chunks) + 1}"
+            number = len(chunks) + 1
+            where = coded(f"{name}, track {number}", "in_track", file=name, track=number)
             events, end_tick = _events(data[start:end], start, where, room)
             room -= len(events)
             chunks.append(Chunk(start, end, events, end_tick))
@@ -208,15 +249,35 @@ def _events(body: bytes, offset: int, where: str, room: int) -> tuple[list[Event
                 stop = _system_end(body, position)
                 raw = body[position:stop]
         except (IndexError, KeyError):
-            raise MidiError(f"{where} is damaged at byte {offset + begin}: export the file again.") from None
+            raise MidiError(
+                f"{where} is damaged at byte {offset + begin}: export the file again.",
+                "event_damaged",
+                where=where,
+                byte=offset + begin,
+            ) from None
         if stop > length:
-            raise MidiError(f"{where} ends in the middle of an event at byte {offset + begin}: export the file again.")
+            raise MidiError(
+                f"{where} ends in the middle of an event at byte {offset + begin}: export the file again.",
+                "event_cut",
+                where=where,
+                byte=offset + begin,
+            )
         if tick > MAX_TICK:
-            raise MidiError(f"{where} has an event at tick {tick}, beyond any piece of music: export the file again.")
+            raise MidiError(
+                f"{where} has an event at tick {tick}, beyond any piece of music: export the file again.",
+                "event_beyond",
+                where=where,
+                tick=tick,
+            )
         if raw[0] == META and raw[1] == END_OF_TRACK:
             return events, tick
         if len(events) >= room:
-            raise MidiError(f"{where}: the file has more than {MAX_EVENTS:,} events: give a shorter piece.")
+            raise MidiError(
+                f"{where}: the file has more than {MAX_EVENTS:,} events: give a shorter piece.",
+                "events_too_many",
+                where=where,
+                most=MAX_EVENTS,
+            )
         events.append((tick, raw))
         position = stop
     return events, tick

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic import KeySignature, Note, Pedal, Score, Tempo, TimeSignature, Track
 
+from pianomuse.coded import Coded, coded
 from pianomuse.errors import MidiError
 from pianomuse.midi.bars import DEFAULT_MSPQ, BarGrid, bar_grid, time_signatures
 from pianomuse.midi.events import (
@@ -60,7 +61,7 @@ class Piece:
     track_of_note: NDArray[np.int32]
     tracks: tuple[TrackInfo, ...]
     grid: BarGrid
-    warnings: tuple[str, ...]
+    warnings: tuple[Coded, ...]
     recording: Recording | None = None
 
 
@@ -78,7 +79,7 @@ def read_midi(path: str | Path | bytes, *, first_downbeat_ticks: int | None = No
     file = parse(data, name)
     paired = [pair_notes(chunk.events, file.ticks_per_quarter) for chunk in file.chunks]
     tracks = find_parts(file, paired)
-    warnings: list[str] = _what_is_not_read(tracks)
+    warnings: list[Coded] = _what_is_not_read(tracks)
     notes, track_of_note = _merge(file, paired, tracks, name, warnings)
 
     score = Score(file.ticks_per_quarter)
@@ -90,10 +91,10 @@ def read_midi(path: str | Path | bytes, *, first_downbeat_ticks: int | None = No
     try:
         grid = bar_grid(score, first_downbeat_ticks)
     except MidiError as error:
-        raise MidiError(f"{name}: {error}") from error
+        raise MidiError(f"{name}: {error}", "in_file", file=name, why=error.sentence) from error
     score.time_signatures = type(score.time_signatures)(time_signatures(grid))
     if first_downbeat_ticks and grid.start_of(grid.bar_at(first_downbeat_ticks)) != first_downbeat_ticks:
-        warnings.append("The first downbeat was moved to the nearest sixteenth.")
+        warnings.append(coded("The first downbeat was moved to the nearest sixteenth.", "downbeat_moved"))
     return Piece(
         None if isinstance(path, bytes) else Path(path), data, score, track_of_note, tracks, grid, tuple(warnings)
     )
@@ -119,29 +120,46 @@ def blank_piece(data: bytes, tracks: tuple[TrackInfo, ...]) -> Piece:
     return Piece(None, data, score, np.zeros(0, np.int32), tracks, grid, ())
 
 
-def _what_is_not_read(tracks: tuple[TrackInfo, ...]) -> list[str]:
+def _what_is_not_read(tracks: tuple[TrackInfo, ...]) -> list[Coded]:
     warnings = []
     left_out = [track for track in tracks if track.role not in PIANO_ROLES]
     if left_out and len(left_out) < len(tracks):
-        names = ", ".join(dict.fromkeys(track.name or f"channel {track.channel + 1}" for track in left_out))
+        names = list(dict.fromkeys(track.name or _channel(track) for track in left_out))
         n_notes = sum(track.n_notes for track in left_out)
-        warnings.append(f"Not read, but kept in the file: {names} ({_count(n_notes, 'note')}).")
+        said = f"Not read, but kept in the file: {', '.join(names)} ({_count(n_notes, 'note')})."
+        warnings.append(coded(said, "tracks_not_read", tracks=names, notes=n_notes))
     pianos = [track for track in tracks if track.role in PIANO_ROLES]
     if pianos and all(track.program > 7 for track in pianos):
-        warnings.append("No track has a piano sound: all instruments but drums are read as one piano.")
+        said = "No track has a piano sound: all instruments but drums are read as one piano."
+        warnings.append(coded(said, "no_piano_sound"))
     return warnings
 
 
+def _channel(track: TrackInfo) -> Coded:
+    return coded(f"channel {track.channel + 1}", "channel", channel=track.channel + 1)
+
+
 def _merge(
-    file: EventFile, paired: list[ChunkParts], tracks: tuple[TrackInfo, ...], name: str, warnings: list[str]
+    file: EventFile, paired: list[ChunkParts], tracks: tuple[TrackInfo, ...], name: str, warnings: list[Coded]
 ) -> tuple[Columns, NDArray[np.int32]]:
     """Merge the notes of all piano parts, by onset and pitch."""
     piano = {(t.index, t.channel): i for i, t in enumerate(tracks) if t.role in PIANO_ROLES}
     if not piano:
-        what = "only drums" if tracks else "no notes"
-        raise MidiError(f"{name} has {what}: give a file with at least one note for the piano.")
+        if tracks:
+            raise MidiError(
+                f"{name} has only drums: give a file with at least one note for the piano.", "file_drums", file=name
+            )
+        raise MidiError(
+            f"{name} has no notes: give a file with at least one note for the piano.", "file_no_notes", file=name
+        )
     if (n_notes := sum(tracks[i].n_notes for i in piano.values())) > MAX_NOTES:
-        raise MidiError(f"{name} has {n_notes:,} notes, more than {MAX_NOTES:,}: give a shorter piece.")
+        raise MidiError(
+            f"{name} has {n_notes:,} notes, more than {MAX_NOTES:,}: give a shorter piece.",
+            "file_notes_too_many",
+            file=name,
+            notes=n_notes,
+            most=MAX_NOTES,
+        )
     rows = [
         (stroke.onset, stroke.end, stroke.pitch, stroke.velocity, piano[chunk, stroke.channel], stroke.off_index)
         for chunk, parts in enumerate(paired)
@@ -171,17 +189,20 @@ def _count_oddities(
     pitch: NDArray[np.int64],
     track: NDArray[np.int64],
     off_index: NDArray[np.int64],
-    warnings: list[str],
+    warnings: list[Coded],
 ) -> None:
     if n_open := int((off_index == NO_EVENT).sum()):
-        warnings.append(f"{_count(n_open, 'note')} without an end: read up to the next strike, at most a quarter.")
+        said = f"{_count(n_open, 'note')} without an end: read up to the next strike, at most a quarter."
+        warnings.append(coded(said, "notes_without_end", notes=n_open))
     if n_empty := int((end == onset).sum()):
-        warnings.append(f"{_count(n_empty, 'note')} of no length: read as the shortest note.")
+        said = f"{_count(n_empty, 'note')} of no length: read as the shortest note."
+        warnings.append(coded(said, "notes_without_length", notes=n_empty))
     order = np.lexsort((onset, pitch, track))
     onset, end, pitch, track = (column[order] for column in (onset, end, pitch, track))
     again = (track[1:] == track[:-1]) & (pitch[1:] == pitch[:-1]) & (onset[1:] < end[:-1])
     if n_again := int(again.sum()):
-        warnings.append(f"{_count(n_again, 'key')} struck again while held: both notes are read as written.")
+        said = f"{_count(n_again, 'key')} struck again while held: both notes are read as written."
+        warnings.append(coded(said, "keys_struck_again", keys=n_again))
 
 
 def _pedals(
@@ -215,7 +236,9 @@ def _pedals(
     return {"time": table[:, 0].copy(), "duration": table[:, 1] - table[:, 0]}
 
 
-def _read_maps(file: EventFile, paired: list[ChunkParts], score: Score, first_onset: int, warnings: list[str]) -> None:
+def _read_maps(
+    file: EventFile, paired: list[ChunkParts], score: Score, first_onset: int, warnings: list[Coded]
+) -> None:
     """Fill the score's tempos, time signatures and key signatures; the last event at a tick counts."""
     tempos: dict[int, int] = {}
     metres: dict[int, tuple[int, int]] = {}
@@ -235,11 +258,13 @@ def _read_maps(file: EventFile, paired: list[ChunkParts], score: Score, first_on
             else:
                 n_odd += 1
     if n_odd:
-        warnings.append(f"{_count(n_odd, 'tempo, metre or key event')} without meaning: not read.")
+        said = f"{_count(n_odd, 'tempo, metre or key event')} without meaning: not read."
+        warnings.append(coded(said, "events_without_meaning", events=n_odd))
     if not tempos:
-        warnings.append("No tempo in the file: 120 quarters a minute.")
+        warnings.append(coded("No tempo in the file: 120 quarters a minute.", "no_tempo"))
     if not metres:
-        warnings.append("No time signature in the file: 4/4 from the start (--first-downbeat moves the bar lines).")
+        said = "No time signature in the file: 4/4 from the start (--first-downbeat moves the bar lines)."
+        warnings.append(coded(said, "no_metre"))
     first_tempo = min(tempos, default=0)
     if first_tempo or not tempos:
         tempos[0] = tempos[first_tempo] if tempos and first_tempo <= first_onset else DEFAULT_MSPQ

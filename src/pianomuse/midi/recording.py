@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pianomuse.coded import Coded
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -28,7 +30,7 @@ class Recording:
     grid_ticks: NDArray[np.int64]
     file_ticks: NDArray[np.float64]
     ticks_per_second: float
-    notice: str
+    notice: Coded
     metre: tuple[int, int]
     tempo_bpm: float
     first_downbeat_s: float

@@ -80,7 +80,11 @@ class _Player:
                 self._begin, self._pass = here, 1
             order.append(here)
             if len(order) > MAX_BARS:
-                raise MidiError(f"Its repeats make more than {MAX_BARS} bars: give a shorter piece.")
+                raise MidiError(
+                    f"Its repeats make more than {MAX_BARS} bars: give a shorter piece.",
+                    "repeats_too_many",
+                    most=MAX_BARS,
+                )
             here = self._next(here)
         return order
 

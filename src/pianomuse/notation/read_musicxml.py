@@ -15,6 +15,7 @@ from math import lcm
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from pianomuse.coded import Coded, coded
 from pianomuse.errors import MidiError
 from pianomuse.midi.bars import MAX_BARS, Metre
 from pianomuse.midi.events import (
@@ -49,7 +50,7 @@ class SheetMusic:
     midi: bytes
     n_written: int
     n_heard: int
-    warnings: tuple[str, ...]
+    warnings: tuple[Coded, ...]
 
 
 def is_sheet_music(path: str | Path) -> bool:
@@ -84,23 +85,36 @@ def read_musicxml(source: Path | bytes) -> SheetMusic:
     root, name = open_musicxml(source)
     parts = root.findall("part")
     if not 1 <= len(parts) <= MAX_PARTS:
-        raise MidiError(f"{name} has {len(parts)} parts: give a score with 1 to {MAX_PARTS}.")
+        raise MidiError(
+            f"{name} has {len(parts)} parts: give a score with 1 to {MAX_PARTS}.",
+            "score_parts",
+            file=name,
+            parts=len(parts),
+            most=MAX_PARTS,
+        )
     readers = [PartReader(name) for _ in parts]
     measures = [part.findall("measure") for part in parts]
     n_bars = max(map(len, measures))
-    if not 1 <= n_bars <= MAX_BARS:
-        what = f"more than {MAX_BARS:,} bars: give a shorter piece" if n_bars else "no bars: export it again"
-        raise MidiError(f"{name} has {what}.")
+    if not n_bars:
+        raise MidiError(f"{name} has no bars: export it again.", "score_no_bars", file=name)
+    if n_bars > MAX_BARS:
+        said = f"{name} has more than {MAX_BARS:,} bars: give a shorter piece."
+        raise MidiError(said, "score_bars_too_many", file=name, most=MAX_BARS)
     written = [[reader.read(bar) for bar in bars] for reader, bars in zip(readers, measures, strict=True)]
     for bars in written:
         bars += [WrittenBar() for _ in range(n_bars - len(bars))]
     order = play_order([_together([bars[i].signs for bars in written]) for i in range(n_bars)])
     lengths = [_length([bars[i] for bars in written]) for i in range(n_bars)]
     if sum(len(bars[i].notes) for bars in written for i in order) > MAX_NOTES:
-        raise MidiError(f"{name} has more than {MAX_NOTES:,} notes: give a shorter piece.")
+        raise MidiError(
+            f"{name} has more than {MAX_NOTES:,} notes: give a shorter piece.",
+            "score_notes_too_many",
+            file=name,
+            most=MAX_NOTES,
+        )
     warnings = _warnings(order, n_bars, [reader.left_out for reader in readers])
     if not any(bar.notes for bars in written for bar in bars):
-        raise MidiError(f"{name} has no notes: give a score with at least one.")
+        raise MidiError(f"{name} has no notes: give a score with at least one.", "score_no_notes", file=name)
     midi, more = _Writer(root, parts, written, order, lengths).file()
     return SheetMusic(midi, n_bars, len(order), (*warnings, *more))
 
@@ -129,16 +143,20 @@ def _length(bars: Sequence[WrittenBar]) -> tuple[Fraction, Metre]:
     return steps * _SHORTEST, (numerator, denominator)
 
 
-def _warnings(order: Sequence[int], n_bars: int, left_out: Iterable[Counter[str]]) -> list[str]:
+def _warnings(order: Sequence[int], n_bars: int, left_out: Iterable[Counter[Coded]]) -> list[Coded]:
     found = []
     if list(order) != list(range(n_bars)):
-        found.append(f"Repeats and jumps are played out: {n_bars} written bars are {len(order)} heard.")
+        said = f"Repeats and jumps are played out: {n_bars} written bars are {len(order)} heard."
+        found.append(coded(said, "repeats_played", written=n_bars, heard=len(order)))
         if missing := n_bars - len(set(order)):
-            found.append(f"Bars that no pass through the repeats reaches: {missing}.")
-    total: Counter[str] = Counter()
+            said = f"Bars that no pass through the repeats reaches: {missing}."
+            found.append(coded(said, "bars_not_reached", n=missing))
+    total: Counter[Coded] = Counter()
     for counts in left_out:
         total.update(counts)
-    return [*found, *(f"Not read: {count} {what}." for what, count in total.items())]
+    for what, count in total.items():
+        found.append(coded(f"Not read: {count} {what}.", "signs_not_read", n=count, what=what))
+    return found
 
 
 class _Writer:
@@ -164,7 +182,7 @@ class _Writer:
         self._quarter = exact * -(-_COARSEST // exact) if exact <= _FINEST else 10_080
         self._is_exact = exact <= _FINEST
 
-    def file(self) -> tuple[bytes, list[str]]:
+    def file(self) -> tuple[bytes, list[Coded]]:
         """Return the MIDI file and what there is to say."""
         chunks = [chunk_bytes(self._conductor(), self._tick(self._end))]
         channel = 0
@@ -183,9 +201,9 @@ class _Writer:
                 head = [(0, meta(TRACK_NAME, title.encode())), (0, bytes((0xC0 | channel % 16, program)))]
                 chunks.append(chunk_bytes([*head, *sorted(events, key=_in_order)], self._tick(self._end)))
             channel += 1
-        said = [] if self._is_exact else ["Rhythms finer than MIDI can say are rounded."]
+        said = [] if self._is_exact else [coded("Rhythms finer than MIDI can say are rounded.", "rhythms_rounded")]
         if n_open:
-            said.append(f"Ties without a note to go on to: {n_open}.")
+            said.append(coded(f"Ties without a note to go on to: {n_open}.", "ties_open", n=n_open))
         return file_bytes(chunks, self._quarter), said
 
     def _tick(self, quarters: Fraction) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree import ElementTree as ET
 
+from pianomuse.coded import Coded, coded
 from pianomuse.errors import MidiError
 from pianomuse.midi.bars import Metre
 from pianomuse.notation.play_order import MAX_TIMES, Signs
@@ -22,6 +23,9 @@ _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _LEVELS = {"pppp": 12, "ppp": 20, "pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112, "fff": 124, "ffff": 127}
 _UNITS = {name: Fraction(8, 1 << n) for n, name in enumerate(("breve", "whole", "half", "quarter", "eighth", "16th"))}
 _GRACE = Fraction(1, 8)
+_CUE_NOTES, _UNPITCHED = coded("cue notes", "cue_notes"), coded("notes without pitch", "notes_without_pitch")
+_ORNAMENTS = coded("ornament signs, whose notes are not written out", "ornament_signs")
+_BEYOND_MIDI = coded("notes beyond MIDI", "notes_beyond_midi")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class PartReader:
     def __init__(self, name: str) -> None:
         self._name = name
         self._state = _State()
-        self.left_out: Counter[str] = Counter()
+        self.left_out: Counter[Coded] = Counter()
 
     def read(self, measure: ET.Element) -> WrittenBar:
         """Read one bar.
@@ -80,7 +84,8 @@ class PartReader:
             MidiError: durations or pitches that make no sense.
         """
         bar = WrittenBar(is_pickup=measure.get("implicit") == "yes")
-        where = f"{self._name}, bar {measure.get('number', '?')[:12]}"
+        number = measure.get("number", "?")[:12]
+        where = coded(f"{self._name}, bar {number}", "in_bar", file=self._name, bar=number)
         now = last = Fraction(0)
         for element in measure:
             if element.tag == "note":
@@ -103,31 +108,42 @@ class PartReader:
                 _barline(bar.signs, element)
             bar.length = max(bar.length, now)
             if now.denominator > _FINEST:
-                raise MidiError(f"{where} divides quarters finer than any music does: export it again.")
+                said = f"{where} divides quarters finer than any music does: export it again."
+                raise MidiError(said, "score_too_fine", where=where)
         bar.metre = self._state.metre
         if bar.length > MAX_QUARTERS:
-            raise MidiError(f"{where} lasts {float(bar.length):g} quarters: export it again.")
+            raise MidiError(
+                f"{where} lasts {float(bar.length):g} quarters: export it again.",
+                "score_bar_too_long",
+                where=where,
+                quarters=float(bar.length),
+            )
         return bar
 
     def _length(self, element: ET.Element, where: str) -> Fraction:
         length = _fraction(element.findtext("duration") or "0") / self._state.divisions
         if not 0 <= length <= MAX_QUARTERS:
-            raise MidiError(f"{where} has a duration without meaning ({element.findtext('duration', '')[:20]!r}).")
+            raise MidiError(
+                f"{where} has a duration without meaning ({element.findtext('duration', '')[:20]!r}).",
+                "score_duration",
+                where=where,
+                value=element.findtext("duration", "")[:20],
+            )
         return length
 
     def _note(self, bar: WrittenBar, note: ET.Element, at: Fraction, length: Fraction, where: str) -> None:
         if note.find("rest") is not None:
             return
         if note.find("cue") is not None or note.find("unpitched") is not None:
-            self.left_out["cue notes" if note.find("cue") is not None else "notes without pitch"] += 1
+            self.left_out[_CUE_NOTES if note.find("cue") is not None else _UNPITCHED] += 1
             return
         for mark in note.iterfind("notations/ornaments/*"):
             if mark.tag != "accidental-mark":
-                self.left_out["ornament signs, whose notes are not written out"] += 1
+                self.left_out[_ORNAMENTS] += 1
         staff = min(max(_integer(note.findtext("staff"), 1), 1), _MOST_STAVES)
         pitch = _pitch(note, where) + self._state.transpose.get(staff, self._state.transpose.get(0, 0))
         if not 0 <= pitch <= 127:
-            self.left_out["notes beyond MIDI"] += 1
+            self.left_out[_BEYOND_MIDI] += 1
             return
         ties = {tie.get("type") for tie in note.findall("tie")}
         velocity = _velocity(note.get("dynamics"), self._state.velocity)
@@ -138,7 +154,12 @@ class PartReader:
         if (divisions := element.findtext("divisions")) is not None:
             self._state.divisions = _fraction(divisions)
             if not 0 < self._state.divisions <= 100_000:
-                raise MidiError(f"{self._name} counts in {divisions[:20]!r} divisions of a quarter: export it again.")
+                raise MidiError(
+                    f"{self._name} counts in {divisions[:20]!r} divisions of a quarter: export it again.",
+                    "score_divisions",
+                    file=self._name,
+                    value=divisions[:20],
+                )
         if (time := element.find("time")) is not None:
             self._state.metre = _metre(time)
         if (fifths := element.findtext("key/fifths")) is not None:
@@ -237,7 +258,7 @@ def _pitch(note: ET.Element, where: str) -> int:
     step = (note.findtext("pitch/step") or "").strip()
     octave, alter = note.findtext("pitch/octave"), _number(note.findtext("pitch/alter") or "0")
     if step not in _SEMITONES or octave is None or abs(alter) > 4:
-        raise MidiError(f"{where} has a note without a pitch: export it again.")
+        raise MidiError(f"{where} has a note without a pitch: export it again.", "score_no_pitch", where=where)
     return (_integer(octave, -9) + 1) * 12 + _SEMITONES[step] + round(alter)
 
 

@@ -56,10 +56,14 @@ def read_on_bars(
 
     """
     if grid not in GRIDS:
-        raise RequestError(f"--grid {grid}: choose {' or '.join(GRIDS)}")
+        raise RequestError(
+            f"--grid {grid}: choose {' or '.join(GRIDS)}", "grid_unknown", value=grid, choices=list(GRIDS)
+        )
     is_told = tempo is not None or metre is not None
     if grid == "file" and is_told:
-        raise RequestError("--tempo and --metre are for bars found in the notes: leave --grid file out")
+        raise RequestError(
+            "--tempo and --metre are for bars found in the notes: leave --grid file out", "grid_and_tempo"
+        )
     number, is_seconds = _place(first_downbeat)
     piece = source if isinstance(source, Piece) else read_piece(source)
     if piece.recording is not None:
@@ -77,7 +81,12 @@ def read_on_bars(
         return Read(piece)
     ticks = float(Clock(piece).ticks(number)) if is_seconds else number * piece.grid.ticks_per_quarter
     if ticks > _FARTHEST_DOWNBEAT * piece.grid.ticks_per_quarter:
-        raise RequestError(f"--first-downbeat {first_downbeat}: choose 0 to {_FARTHEST_DOWNBEAT} quarter notes")
+        raise RequestError(
+            f"--first-downbeat {first_downbeat}: choose 0 to {_FARTHEST_DOWNBEAT} quarter notes",
+            "first_downbeat_outside",
+            value=str(first_downbeat),
+            most=_FARTHEST_DOWNBEAT,
+        )
     moved = piece if isinstance(source, Piece) else read_piece(source, first_downbeat_ticks=round(ticks))
     return Read(moved, round(ticks))
 
@@ -90,7 +99,10 @@ def _place(first_downbeat: float | str | None) -> tuple[float | None, bool]:
     if found is None or (not found[2] and float(found[1]) > _FARTHEST_DOWNBEAT):
         raise RequestError(
             f"--first-downbeat {first_downbeat}: choose 0 to {_FARTHEST_DOWNBEAT} quarter notes of the file, "
-            "or seconds as in 0.52s"
+            "or seconds as in 0.52s",
+            "first_downbeat_unreadable",
+            value=str(first_downbeat),
+            most=_FARTHEST_DOWNBEAT,
         )
     return float(found[1]), bool(found[2])
 
@@ -98,5 +110,5 @@ def _place(first_downbeat: float | str | None) -> tuple[float | None, bool]:
 def _metre(text: str) -> Metre:
     found = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*", text)
     if found is None:
-        raise RequestError(f"--metre {text}: write it as in 3/4")
+        raise RequestError(f"--metre {text}: write it as in 3/4", "metre_unreadable", value=text)
     return int(found[1]), int(found[2])

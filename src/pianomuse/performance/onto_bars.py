@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pianomuse.coded import coded
 from pianomuse.errors import MidiError, RequestError
 from pianomuse.midi.bars import Metre
 from pianomuse.midi.events import META, TEMPO, TIME_SIGNATURE, Event, chunk_bytes, file_bytes, meta, parse
@@ -47,7 +48,11 @@ def put_on_bars(
     _check(piece, first_downbeat_s, tempo_bpm, metre)
     strikes = find_strikes(*seconds_of(piece))
     if len(strikes) < FEWEST_STRIKES:
-        raise MidiError(f"{len(strikes)} strikes are too few to find a beat in: use --grid file")
+        raise MidiError(
+            f"{len(strikes)} strikes are too few to find a beat in: use --grid file",
+            "strikes_too_few",
+            strikes=len(strikes),
+        )
     beats = find_beats(
         strikes,
         metres=METRES if metre is None else (metre,),
@@ -56,20 +61,36 @@ def put_on_bars(
     )
     recording = _recording(piece, beats)
     on_bars = read_midi(_moved(piece, recording))
-    own = [warning for warning in piece.warnings if not warning.startswith("No t")]  # tempo or metre missing: found now
+    own = [warning for warning in piece.warnings if warning.code not in ("no_tempo", "no_metre")]  # they are found now
     return replace(on_bars, path=piece.path, warnings=(recording.notice, *own), recording=recording)
 
 
 def _check(piece: Piece, first_downbeat_s: float | None, tempo_bpm: float | None, metre: Metre | None) -> None:
     if tempo_bpm is not None and not TEMPOS_BPM[0] <= tempo_bpm <= TEMPOS_BPM[1]:
-        raise RequestError(f"--tempo {tempo_bpm:g}: choose {TEMPOS_BPM[0]:g} to {TEMPOS_BPM[1]:g} quarters a minute")
+        raise RequestError(
+            f"--tempo {tempo_bpm:g}: choose {TEMPOS_BPM[0]:g} to {TEMPOS_BPM[1]:g} quarters a minute",
+            "tempo_outside",
+            value=tempo_bpm,
+            least=TEMPOS_BPM[0],
+            most=TEMPOS_BPM[1],
+        )
     if metre is not None and metre not in METRES:
         known = ", ".join(f"{a}/{b}" for a, b in METRES)
-        raise RequestError(f"--metre {metre[0]}/{metre[1]}: of a recording, bars of {known} can be found")
+        raise RequestError(
+            f"--metre {metre[0]}/{metre[1]}: of a recording, bars of {known} can be found",
+            "metre_not_found",
+            value=f"{metre[0]}/{metre[1]}",
+            known=known,
+        )
     if first_downbeat_s is not None:
         end = float(seconds_of(piece)[0].max())
         if not 0 <= first_downbeat_s <= end:
-            raise RequestError(f"--first-downbeat {first_downbeat_s:g}s: the notes begin between 0 and {end:.1f} s")
+            raise RequestError(
+                f"--first-downbeat {first_downbeat_s:g}s: the notes begin between 0 and {end:.1f} s",
+                "downbeat_outside_notes",
+                value=first_downbeat_s,
+                last=round(end, 1),
+            )
 
 
 def _recording(piece: Piece, beats: Beats) -> Recording:
@@ -85,10 +106,14 @@ def _recording(piece: Piece, beats: Beats) -> Recording:
     first_downbeat_s = float(downbeats[0]) if len(downbeats) else float(beats.at(np.array([bar]))[0])
     last_tick = float(clock.ticks(seconds[-1]))
     metre, tempo = beats.metre, 60 / quarter_s
-    notice = (
+    notice = coded(
         f"No metronome: found {metre[0]}/{metre[1]} at about ♩={tempo:.0f}, first downbeat at "
         f"{max(first_downbeat_s, 0):.2f} s; correct it with --first-downbeat {max(first_downbeat_s, 0):.2f}s, "
-        f"--tempo or --metre, or keep the file's bars with --grid file."
+        f"--tempo or --metre, or keep the file's bars with --grid file.",
+        "bars_found",
+        metre=f"{metre[0]}/{metre[1]}",
+        tempo=round(tempo),
+        first=round(max(first_downbeat_s, 0), 2),
     )
     return Recording(
         data=piece.data,

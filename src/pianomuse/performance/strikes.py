@@ -62,7 +62,7 @@ def find_strikes(onset_s: ArrayLike, end_s: ArrayLike, pitch: ArrayLike) -> Stri
     onset, end = np.asarray(onset_s, dtype=np.float64), np.asarray(end_s, dtype=np.float64)
     pitches = np.asarray(pitch, dtype=np.int64)
     if len(onset) == 0:
-        raise MidiError("no notes: give a recording with at least one")
+        raise MidiError("no notes: give a recording with at least one", "recording_no_notes")
     order = np.argsort(onset, kind="stable")
     times = onset[order]
     number = np.empty(len(times), dtype=np.int64)

@@ -76,12 +76,19 @@ def synthesise(
         RequestError: the sound would last more than an hour, or the sample rate is out of range.
     """
     if not 8_000 <= sample_rate <= 192_000:
-        raise RequestError(f"a sample rate of {sample_rate} is out of range; take 44100")
+        raise RequestError(
+            f"a sample rate of {sample_rate} is out of range; take 44100", "sample_rate", value=sample_rate
+        )
     voices = _voices(notes, list(pedals))
     last = max((voice.release_s + voice.fade_s for voice in voices), default=0.0)
     length_s = last if seconds is None else seconds
     if length_s > MAX_SECONDS:
-        raise RequestError(f"{length_s / 60:.0f} minutes are too long to render; take at most {MAX_SECONDS / 60:.0f}")
+        raise RequestError(
+            f"{length_s / 60:.0f} minutes are too long to render; take at most {MAX_SECONDS / 60:.0f}",
+            "sound_too_long",
+            minutes=round(length_s / 60),
+            most=round(MAX_SECONDS / 60),
+        )
     mix = np.zeros((round(length_s * SAMPLE_RATE), 2), np.float32)
     for (layer, pitch), group in _by_key(voices).items():
         held_s = max(voice.release_s + voice.fade_s - voice.onset_s for voice in group)

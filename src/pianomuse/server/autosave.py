@@ -15,7 +15,7 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from pianomuse.errors import RequestError, StorageError
+from pianomuse.errors import RequestError, StorageError, reason_of
 from pianomuse.midi.write import write_atomically
 from pianomuse.server.bounds import TEXT
 
@@ -66,7 +66,12 @@ def keep(document: bytes, seen: str | None = None) -> str:
             old.unlink(missing_ok=True)
         return _tag(path)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written ({error.strerror}): free space there, or export.") from error
+        raise StorageError(
+            f"{path} cannot be written ({error.strerror}): free space there, or export.",
+            "cannot_write",
+            path=str(path),
+            why=reason_of(error),
+        ) from error
 
 
 def kept(work: str | None = None) -> Kept | None:
@@ -83,7 +88,12 @@ def kept(work: str | None = None) -> Kept | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StorageError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+        raise StorageError(
+            f"{path} cannot be read ({error.strerror}): check its permissions.",
+            "cannot_read",
+            path=str(path),
+            why=reason_of(error),
+        ) from error
 
 
 def works() -> list[dict[str, Any]]:
@@ -107,7 +117,9 @@ def _object(document: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise RequestError("The body is no JSON object: send the project, or an object that holds it.")
+        raise RequestError(
+            "The body is no JSON object: send the project, or an object that holds it.", "body_no_object"
+        )
     return found
 
 
@@ -122,7 +134,7 @@ def _sayable(title: str) -> str:
 
 def _path_of(work: object) -> Path:
     if not isinstance(work, str) or not _WORK.fullmatch(work):
-        raise RequestError("work: name it with 8 to 64 letters, digits and hyphens")
+        raise RequestError("work: name it with 8 to 64 letters, digits and hyphens", "work_name")
     return slot_path().parent / "works" / f"{work}.json"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +12,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from pianomuse.coded import Coded, coded
 from pianomuse.errors import CheckpointError, MidiError, PianoMuseError, StorageError
+from pianomuse.server.said import VALUES, SaidValue, said_values
 
 FAULT = "This is a fault in PianoMuse: report what stands in the window where the studio was started."
 _CODES = {MidiError: "midi", CheckpointError: "model", StorageError: "storage"}
@@ -20,6 +23,7 @@ _WORDS = {
     405: ("method", "This address takes another method: see /api/v1/openapi.json for what there is."),
     400: ("json", "The request body is no JSON: send one JSON object."),
 }
+DETAIL = "what exactly, for programs; empty where `code` says it"
 LOG = logging.getLogger(__name__)
 
 
@@ -28,6 +32,8 @@ class Told(BaseModel):
 
     code: str = Field(description="one word for programs")
     message: str = Field(description="one sentence that says what to do")
+    detail: str = Field(default="", description=DETAIL)
+    values: dict[str, SaidValue] = Field(default_factory=dict, description=VALUES)
 
 
 class Refused(BaseModel):
@@ -60,9 +66,25 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _failed)
 
 
-def answer(status: int, code: str, message: str) -> JSONResponse:
-    """Return an error as an answer."""
-    return JSONResponse({"error": {"code": code, "message": message}}, status)
+def answer(status: int, code: str, message: str, said: str = "") -> JSONResponse:
+    """Return an error as an answer.
+
+    Args:
+        status: of the answer.
+        code: one word for programs.
+        message: one sentence that says what to do.
+        said: the sentence as it was made, with its own code and values.
+
+    """
+    told = Told(code=code, message=message, **detail_of(said))
+    return JSONResponse({"error": told.model_dump()}, status)
+
+
+def detail_of(sentence: str) -> dict[str, Any]:
+    """Return the fields `detail` and `values` for a sentence."""
+    if not isinstance(sentence, Coded):
+        return {}
+    return {"detail": sentence.code, "values": said_values(sentence.values)}
 
 
 def code_of(error: PianoMuseError) -> str:
@@ -70,10 +92,10 @@ def code_of(error: PianoMuseError) -> str:
     return _CODES.get(type(error), "request")
 
 
-def sentence(error: PianoMuseError) -> str:
+def message_of(error: PianoMuseError) -> str:
     """Return what an error says, with the names that a client uses instead of options of the command line.
 
-    >>> sentence(PianoMuseError("--at-bar 99: the music has bars 1 to 8"))
+    >>> message_of(PianoMuseError("--at-bar 99: the music has bars 1 to 8"))
     'at_bar 99: the music has bars 1 to 8'
     """
     text = " ".join(str(error).split())
@@ -82,7 +104,7 @@ def sentence(error: PianoMuseError) -> str:
 
 async def _said(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PianoMuseError)
-    return answer(400, code_of(error), sentence(error))
+    return answer(400, code_of(error), message_of(error), error.sentence)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -93,7 +115,22 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     where = ".".join(str(part) for part in first["loc"][1:]) or "the body"
     kind = str(first["type"])
     code = "too_many" if kind in ("too_long", "string_too_long") else "invalid"
-    return answer(422, code, f"{where}: {first['msg']}")
+    found = _invalid_field(where, f"{where}: {first['msg']}", kind, first.get("ctx", {}))
+    return answer(422, code, found, found)
+
+
+def _invalid_field(field: str, message: str, kind: str, facts: dict[str, Any]) -> Coded:
+    """Return what is wrong with a field of a request; kinds and facts are those of Pydantic."""
+    match kind:
+        case "less_than_equal" | "less_than":
+            return coded(message, "field_too_high", field=field, most=facts.get("le", facts.get("lt", "")))
+        case "greater_than_equal" | "greater_than":
+            return coded(message, "field_too_low", field=field, least=facts.get("ge", facts.get("gt", "")))
+        case "too_long" | "string_too_long":
+            return coded(message, "field_too_long", field=field, most=facts.get("max_length", ""))
+        case "too_short" | "string_too_short" | "missing":
+            return coded(message, "field_empty", field=field)
+    return coded(message, "field_wrong", field=field)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:

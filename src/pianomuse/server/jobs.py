@@ -20,7 +20,7 @@ from pianomuse.errors import PianoMuseError
 from pianomuse.generate.session_events import IdeasRanked
 from pianomuse.generate.stream import Stream
 from pianomuse.server import bounds
-from pianomuse.server.faults import FAULT, Refusal, code_of, sentence
+from pianomuse.server.faults import FAULT, Refusal, code_of, detail_of, message_of
 from pianomuse.server.wire import ErrorEvent, WireEvent, done, spoken
 
 PATIENCE_S = 1.0
@@ -93,7 +93,7 @@ class Job:
             for line in self._write():
                 self._tell(line)
         except PianoMuseError as error:
-            self._tell(ErrorEvent(code=code_of(error), message=sentence(error)))
+            self._tell(ErrorEvent(code=code_of(error), message=message_of(error), **detail_of(error.sentence)))
         except Exception:
             LOG.exception("a request for ideas failed")
             self._tell(ErrorEvent(code="fault", message=FAULT))

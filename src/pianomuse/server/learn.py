@@ -1,7 +1,8 @@
 """Learn a style in a process of its own: `python -m pianomuse.server.learn MODEL PIECES OUT MINUTES`.
 
 The server starts it and reads one JSON object a line: `{"done", "minutes_left"}` at every step, at the end `{"style"}`
-with what was learnt, or `{"error"}`. Ending the process ends the learning; the memory it took is free then.
+with what was learnt, or `{"error"}` with what went wrong. Ending the process ends the learning; the memory it took is
+free then.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def main(model: str, pieces: str, out: str, minutes: str) -> None:
     from pianomuse.checkpoint.style import save_style
     from pianomuse.data.own_pieces import read_own_pieces
     from pianomuse.errors import PianoMuseError
+    from pianomuse.server.faults import code_of, detail_of
     from pianomuse.train.tune import RECIPE, tune
 
     if hasattr(os, "nice"):
@@ -40,7 +42,9 @@ def main(model: str, pieces: str, out: str, minutes: str) -> None:
         style, learnt = tune(load_checkpoint(Path(model)), found, settings, listener=heard)
         save_style(Path(out), style)
     except PianoMuseError as error:
-        _tell(error=str(error).replace(f"{pieces}/", "").replace(pieces, "your pieces"))
+        message = str(error).replace(f"{pieces}/", "").replace(pieces, "your pieces")
+        told = detail_of(error.sentence)
+        _tell(error={"message": message, "code": code_of(error), **told})
         return
     facts = {"pieces": len(found), "left_out": sum(dropped.values())}
     _tell(done=1.0, minutes_left=0.0, style=facts | {"before": learnt.before, "after": learnt.after})

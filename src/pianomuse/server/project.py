@@ -39,11 +39,20 @@ def within_bounds(piece: Piece, title: str) -> Project:
     sizes = {"notes": bounds.NOTES, "pedals": bounds.PEDALS, "tempos": bounds.TEMPOS, "metres": bounds.METRES}
     for name, most in (sizes | {"tracks": bounds.TRACKS}).items():
         if (found := len(getattr(project, name))) > most:
-            raise MidiError(f"The file has {found:,} {name}, more than the studio's {most:,}: give a shorter piece.")
+            raise MidiError(
+                f"The file has {found:,} {name}, more than the studio's {most:,}: give a shorter piece.",
+                "project_too_many",
+                found=found,
+                what=name,
+                most=most,
+            )
     last = max(int(piece.grid.starts[-1]), *(tempo.tick for tempo in project.tempos))
     if last > bounds.TICK:
         raise MidiError(
-            f"The file reaches tick {last:,}, more than the studio's {bounds.TICK:,}: give a shorter piece."
+            f"The file reaches tick {last:,}, more than the studio's {bounds.TICK:,}: give a shorter piece.",
+            "project_too_long",
+            tick=last,
+            most=bounds.TICK,
         )
     return project
 

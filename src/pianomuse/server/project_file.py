@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from pianomuse.coded import coded
 from pianomuse.errors import RequestError
 from pianomuse.generate.harmony import parse_key
 from pianomuse.midi.additions import NewNote
@@ -18,7 +19,7 @@ from pianomuse.midi.rewrite import Edit, NewPart, Place, blank_file, rewrite
 from pianomuse.server.project import MAJOR_KEYS, MINOR_KEYS, as_read
 from pianomuse.server.schema import Project, ProjectTrack
 
-NO_NOTES = "The project has no notes yet: write some, or open a file."
+NO_NOTES = coded("The project has no notes yet: write some, or open a file.", "project_no_notes")
 _SOURCES_KEPT = 4
 _MOST_MSPQ = 0xFFFFFF
 _DOWN, _UP = 127, 0
@@ -70,9 +71,15 @@ def file_of(project: Project) -> ProjectFile:
     n_old = len(source.places)
     tracks = project.tracks or ([] if n_old else [ProjectTrack(name="Piano")])
     if [track.channel for track in tracks[:n_old]] != [channel for _, channel in source.places]:
-        raise RequestError("tracks: those of the imported file come first, with their channels; give them back")
+        raise RequestError(
+            "tracks: those of the imported file come first, with their channels; give them back", "project_tracks"
+        )
     if project.ppq != source.project.ppq:
-        raise RequestError(f"ppq: the imported file has {source.project.ppq} ticks per quarter; give them back")
+        raise RequestError(
+            f"ppq: the imported file has {source.project.ppq} ticks per quarter; give them back",
+            "project_ppq",
+            ppq=source.project.ppq,
+        )
     new = tracks[n_old:]
     places = (*source.places, *((source.n_chunks + number, track.channel) for number, track in enumerate(new)))
     is_piano = (*source.is_piano, *(track.channel != DRUM_CHANNEL for track in new))
@@ -94,7 +101,9 @@ def _imported(source: str) -> _Source:
     try:
         data = base64.b64decode(source, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RequestError("source: it is damaged; give it back as import gave it, or null") from error
+        raise RequestError(
+            "source: it is damaged; give it back as import gave it, or null", "project_source"
+        ) from error
     piece = read_midi(data)
     return _Source(
         piece.data,
@@ -137,9 +146,16 @@ def _notes(project: Project, source: _Source, is_piano: tuple[bool, ...]) -> tup
     come = sorted((now - before).elements())
     for track in {note[-1] for note in come}:
         if track >= len(is_piano):
-            raise RequestError(f"notes: track {track} is not among `tracks`; there are {len(is_piano)}")
+            raise RequestError(
+                f"notes: track {track} is not among `tracks`; there are {len(is_piano)}",
+                "project_track_unknown",
+                track=track,
+                tracks=len(is_piano),
+            )
         if not is_piano[track]:
-            raise RequestError(f"notes: track {track} is no piano track; write on another one")
+            raise RequestError(
+                f"notes: track {track} is no piano track; write on another one", "project_track_not_piano", track=track
+            )
     return {(tick, pitch) for tick, _, pitch, *_ in before - now}, [NewNote(*note) for note in come]
 
 
@@ -187,7 +203,9 @@ def _metres(project: Project, source: _Source) -> list[tuple[int, int, int]] | N
     if before == now:
         return None
     if any(numerator > 255 for _, numerator, _ in now):
-        raise RequestError("metres: a numerator above 255 cannot be written to a MIDI file; choose a smaller one")
+        raise RequestError(
+            "metres: a numerator above 255 cannot be written to a MIDI file; choose a smaller one", "project_numerator"
+        )
     return now
 
 
@@ -201,7 +219,9 @@ def _key(project: Project, source: _Source) -> tuple[int, int] | None:
             return names.index(name) - 7, mode
     index = parse_key(name).key_index
     if index is None:
-        raise RequestError(f"key {name}: no major or minor key; write C, Am, F# minor or Bb major")
+        raise RequestError(
+            f"key {name}: no major or minor key; write C, Am, F# minor or Bb major", "project_key", value=name
+        )
     tonic, mode = index % 12, index // 12
     sharps = (tonic + 3 * mode) * 7 % 12  # of the relative major
     return sharps - 12 * (sharps > 6), mode

@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from pianomuse.errors import RequestError
+from pianomuse.errors import RequestError, reason_of
 from pianomuse.midi.read import Piece
 from pianomuse.notation.musicxml import musicxml
 from pianomuse.performance.grid import read_on_bars
@@ -26,6 +26,7 @@ from pianomuse.server.examples import example, examples
 from pianomuse.server.faults import Refusal
 from pianomuse.server.project import project_of, within_bounds
 from pianomuse.server.project_file import NO_NOTES, file_of
+from pianomuse.server.said import Said, said
 from pianomuse.server.schema import Project
 from pianomuse.server.state import Held
 from pianomuse.server.watch import changes
@@ -88,7 +89,7 @@ class Imported(BaseModel):
     """A file as a project."""
 
     project: Project
-    warnings: list[str] = Field(description="what was left out or assumed, as sentences")
+    warnings: list[Said] = Field(description="what was left out or assumed, as sentences")
     grid: Bars
 
 
@@ -214,7 +215,12 @@ def watched_project(state: Held, told: Annotated[Told, Depends()]) -> Imported:
         except FileNotFoundError as error:
             raise Refusal(404, "not_written", f"{path.name} is not there yet: export it from your DAW.") from error
         except OSError as error:
-            raise RequestError(f"{path.name} cannot be read ({error.strerror}): export it again.") from error
+            raise RequestError(
+                f"{path.name} cannot be read ({error.strerror}): export it again.",
+                "watched_unreadable",
+                file=path.name,
+                why=reason_of(error),
+            ) from error
         return _imported(data, path.stem, told)
 
 
@@ -229,7 +235,7 @@ def _imported(data: bytes, title: str, told: Told) -> Imported:
             tempo_bpm=round(found.tempo_bpm, 1),
             first_downbeat_s=round(found.first_downbeat_s, 3),
         )
-    return Imported.model_construct(project=project, warnings=list(piece.warnings), grid=bars)
+    return Imported.model_construct(project=project, warnings=[said(warning) for warning in piece.warnings], grid=bars)
 
 
 def _piece(project: Project) -> Piece:

@@ -14,7 +14,7 @@ from types import FrameType
 
 import uvicorn
 
-from pianomuse.errors import PianoMuseError, RequestError
+from pianomuse.errors import PianoMuseError, RequestError, reason_of
 from pianomuse.server import bounds
 from pianomuse.server.app import create_app, guarded
 from pianomuse.server.examples import example
@@ -64,7 +64,12 @@ def listen(host: str = "127.0.0.1", port: int | None = None, token: str | None =
     except OSError as error:
         if port is not None or isinstance(error, socket.gaierror):
             where = f"--host {host} --port {DEFAULT_PORT if port is None else port}"
-            raise RequestError(f"{where}: {error.strerror}; leave out --port for a free one") from error
+            raise RequestError(
+                f"{where}: {error.strerror}; leave out --port for a free one",
+                "address_taken",
+                where=where,
+                why=reason_of(error),
+            ) from error
         found = _bound(host, 0)
         notice = f"Port {DEFAULT_PORT} is taken; using {found.getsockname()[1]} (--port chooses)."
     name = f"[{host}]" if ":" in host else host

@@ -105,7 +105,9 @@ def tune(wish: TuneWish, state: Held) -> Styled:
     try:
         files = [base64.b64decode(file.data, validate=True) for file in wish.files]
     except (binascii.Error, ValueError) as error:
-        raise RequestError("files: one of them is no base64; send each MIDI file in base64") from error
+        raise RequestError(
+            "files: one of them is no base64; send each MIDI file in base64", "files_no_base64"
+        ) from error
     folder = model_folder(None if state.muse.name == "default" else state.muse.name)
 
     def use(path: Path) -> None:

@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from pianomuse.errors import StorageError
-from pianomuse.server.faults import FAULT
+from pianomuse.errors import StorageError, reason_of
+from pianomuse.server.faults import DETAIL, FAULT
+from pianomuse.server.said import VALUES, SaidValue
 
 LOG = logging.getLogger(__name__)
 _ENDS_WITHIN_S = 5
@@ -35,6 +36,9 @@ class Progress(BaseModel):
     before: float | None = Field(default=None, description="bits per note of held-out bars; null where none were")
     after: float | None = Field(default=None, description="the same with the style")
     message: str = Field(default="", description="why it failed, as a sentence")
+    code: str = Field(default="", description="the same in one word, as in the answers of requests that are refused")
+    detail: str = Field(default="", description=DETAIL)
+    values: dict[str, SaidValue] = Field(default_factory=dict, description=VALUES)
 
 
 class Tuning:
@@ -73,7 +77,8 @@ class Tuning:
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             self.progress = Progress()
-            raise StorageError(f"{folder.parent} cannot be written ({error.strerror}): free space there.") from error
+            said = f"{folder.parent} cannot be written ({error.strerror}): free space there."
+            raise StorageError(said, "cannot_write", path=str(folder.parent), why=reason_of(error)) from error
         words = [model, folder / "pieces", folder / _STYLE, f"{minutes:g}"]
         command = [sys.executable, "-m", "pianomuse.server.learn", *map(str, words)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
@@ -106,17 +111,17 @@ class Tuning:
                 self._take({"state": "done"})
             elif self.is_running:
                 LOG.error("learning a style ended with code %s", code)
-                self._take({"state": "failed", "message": FAULT})
+                self._take({"state": "failed", "code": "fault", "message": FAULT})
         except Exception:
             LOG.exception("learning a style failed")
-            self._take({"state": "failed", "message": FAULT})
+            self._take({"state": "failed", "code": "fault", "message": FAULT})
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _take(self, told: dict[str, Any]) -> None:
         news = told.pop("style", {})
         if "error" in told:
-            news = {"state": "failed", "message": told.pop("error")}
+            news = {"state": "failed", **told.pop("error")}
         with self._lock:
             if self.is_running:
                 self.progress = self.progress.model_copy(update=told | news)

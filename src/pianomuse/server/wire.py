@@ -24,6 +24,8 @@ from pianomuse.generate.session_events import (
 )
 from pianomuse.generate.stream import Stream
 from pianomuse.generate.summary import notices, written_line
+from pianomuse.server.faults import DETAIL
+from pianomuse.server.said import VALUES, Said, SaidValue, said
 from pianomuse.server.schema import IdeaFigures, ProjectNote, ProjectPedal
 
 
@@ -93,9 +95,9 @@ class FinishedEvent(BaseModel):
 
     event: Literal["finished"] = "finished"
     idea: int
-    reason: str = Field(description="what it does, in words")
-    range: str = Field(description="lowest and highest note, in words")
-    ending: str = Field(description="how it ends, in words")
+    reason: Said = Field(description="what it does, in words")
+    range: Said = Field(description="lowest and highest note, in words")
+    ending: Said = Field(description="how it ends, in words")
     notes: list[ProjectNote]
     pedals: list[ProjectPedal]
     figures: IdeaFigures | None = Field(description="null until all ideas are ranked")
@@ -114,7 +116,7 @@ class RankedEvent(BaseModel):
 
     event: Literal["ranked"] = "ranked"
     ideas: list[int] = Field(description="numbers, the one most likely to be wanted first")
-    reasons: dict[int, str] = Field(description="what each does, in words; names a work that one resembles")
+    reasons: dict[int, Said] = Field(description="what each does, in words; names a work that one resembles")
     figures: dict[int, IdeaFigures] = Field(description="for POST /api/v1/prefer")
 
 
@@ -123,8 +125,8 @@ class DoneEvent(BaseModel):
 
     event: Literal["done"] = "done"
     seconds: float
-    summary: str = Field(description="what was written and heard, in one line")
-    warnings: list[str] = Field(description="what the composer should know, as sentences")
+    summary: Said = Field(description="what was written and heard, in one line")
+    warnings: list[Said] = Field(description="what the composer should know, as sentences")
 
 
 class ErrorEvent(BaseModel):
@@ -133,6 +135,8 @@ class ErrorEvent(BaseModel):
     event: Literal["error"] = "error"
     code: str = Field(description="one word for programs, as in the answers of requests that are refused")
     message: str
+    detail: str = Field(default="", description=DETAIL)
+    values: dict[str, SaidValue] = Field(default_factory=dict, description=VALUES)
 
 
 WireEvent = (
@@ -182,8 +186,8 @@ def done(stream: Stream, candidates: Sequence[Candidate], seconds: float) -> Don
     composition = Composition(scene, tuple(candidates))
     return DoneEvent(
         seconds=round(seconds, 3),
-        summary=written_line(composition),
-        warnings=notices(scene.piece, composition, scene.order),
+        summary=said(written_line(composition)),
+        warnings=[said(notice) for notice in notices(scene.piece, composition, scene.order)],
     )
 
 
@@ -215,9 +219,9 @@ def _start(event: Listening, stream: Stream, request_id: str) -> StartEvent:
 def _finished(candidate: Candidate, tracks: Sequence[int]) -> FinishedEvent:
     return FinishedEvent(
         idea=candidate.number,
-        reason=candidate.reason,
-        range=candidate.range,
-        ending=candidate.ending,
+        reason=said(candidate.reason),
+        range=said(candidate.range),
+        ending=said(candidate.ending),
         notes=[
             ProjectNote(
                 tick=note.tick,
@@ -243,6 +247,6 @@ def _ranked(candidates: Sequence[Candidate]) -> RankedEvent:
     figures = {candidate.number: figures_of(candidate) for candidate in candidates}
     return RankedEvent(
         ideas=[candidate.number for candidate in candidates],
-        reasons={candidate.number: candidate.reason for candidate in candidates},
+        reasons={candidate.number: said(candidate.reason) for candidate in candidates},
         figures={number: found for number, found in figures.items() if found is not None},
     )

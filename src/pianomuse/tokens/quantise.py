@@ -130,7 +130,9 @@ def _metres(score: Score, scale: float) -> list[TimeSignature]:
         if spoken is None:
             raise MidiError(
                 f"the metre {numerator}/{denominator} is not among those PianoMuse knows "
-                "(n/2 to 4, n/4 to 8, n/8 and n/16 to 12); write these bars in one of them"
+                "(n/2 to 4, n/4 to 8, n/8 and n/16 to 12); write these bars in one of them",
+                "metre_unknown",
+                metre=f"{numerator}/{denominator}",
             )
         if metres:
             last = metres[-1]

@@ -7,10 +7,15 @@
 const BASE = "api/v1";
 
 export class Failure extends Error {
-  /** @param {string} code @param {string} message as the server says it; empty where it did not answer */
-  constructor(code, message) {
+  /**
+   * @param {string} code @param {string} message as the server says it; empty where it did not answer
+   * @param {{detail?: string, values?: Record<string, unknown>}} [exactly] the same for translation
+   */
+  constructor(code, message, { detail = "", values = {} } = {}) {
     super(message);
     this.code = code;
+    this.detail = detail;
+    this.values = values;
   }
 }
 
@@ -25,7 +30,7 @@ async function request(path, init) {
   }
   if (response.ok) return response;
   const answer = await response.json().catch(() => null);
-  throw new Failure(answer?.error?.code ?? "refused", answer?.error?.message ?? `${response.status}`);
+  throw new Failure(answer?.error?.code ?? "refused", answer?.error?.message ?? `${response.status}`, answer?.error);
 }
 
 /** @param {unknown} body @param {string} [method] @returns {RequestInit} */
@@ -58,7 +63,7 @@ export async function example(name) {
 
 /**
  * @param {Blob} midi @param {import("./page/free_time.js").Told} [told] about its bars
- * @returns {Promise<{project: Project, warnings: string[], grid: import("./page/free_time.js").Grid}>}
+ * @returns {Promise<{project: Project, warnings: import("./said/said.js").Said[], grid: import("./page/free_time.js").Grid}>}
  */
 export async function importMidi(midi, told = {}) {
   return (await request(`/import?${new URLSearchParams(told)}`, { method: "POST", headers: { "Content-Type": "audio/midi" }, body: midi })).json();

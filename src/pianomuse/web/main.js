@@ -13,9 +13,8 @@ import { listenToKeys } from "./page/keys.js";
 import { setUpChordEntry } from "./page/chord_entry.js";
 import { setUpPlaying } from "./page/playing.js";
 import { setUpTaste } from "./page/taste.js";
-import { inWords } from "./page/reasons.js";
 import { dragsOut } from "./page/drag_out.js";
-import { fail, hideProblem, say, showProblem } from "./page/status.js";
+import { fail, hideProblem, say, sayProblemAgain, showProblem } from "./page/status.js";
 import { setUpTour } from "./page/tour.js";
 import { fillSnap, setUpTopBar } from "./page/top_bar.js";
 import { watchFile } from "./page/watched.js";
@@ -24,6 +23,7 @@ import { byId, currentLanguage, preferredLanguage, setLanguage, text } from "./p
 import { listenToMap } from "./roll/lanes.js";
 import { listenToPointer } from "./roll/pointer.js";
 import { Roll } from "./roll/roll.js";
+import { said } from "./said/said.js";
 import { setUpSheet } from "./sheet/switch.js";
 import { Listening } from "./sound/listening.js";
 import { Piano } from "./sound/piano.js";
@@ -35,7 +35,7 @@ const map = /** @type {HTMLCanvasElement} */ (byId("map"));
 const roll = new Roll(studio, byId("roll"), map);
 const piano = new Piano("static/samples");
 const listening = new Listening(studio, roll, piano);
-const muse = new Muse(studio, readFields, { say, fail, inWords });
+const muse = new Muse(studio, readFields, { say, fail, said });
 const files = new Files(studio);
 const hear = (/** @type {number} */ pitch) => void piano.hear(pitch);
 const editing = new Editing(studio, say, hear);
@@ -141,6 +141,7 @@ function showWords() {
   showLists();
   showTaste();
   showStyle();
+  sayProblemAgain();
   playing.show();
 }
 
@@ -171,7 +172,8 @@ muse.addEventListener("placed", (event) => {
   roll.reveal(start, end);
 });
 muse.addEventListener("warned", () => {
-  if (muse.warnings.length) showProblem(muse.warnings.join(" "));
+  const { warnings } = muse;
+  if (warnings.length) showProblem(() => warnings.map(said).join(text("betweenSentences")));
 });
 studio.addEventListener("selection", () => {
   if (studio.selection.size) say("selected", { n: studio.selection.size });

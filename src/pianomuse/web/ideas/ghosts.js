@@ -13,6 +13,7 @@ import { cleared, pushed, sorted } from "../music/project.js";
 /** @typedef {import("../music/types.js").Pedal} Pedal */
 
 /** @typedef {Note & {id: string, hand: string}} GhostNote */
+/** @typedef {import("../said/said.js").Said} Said */
 
 /**
  * @typedef {object} Idea
@@ -24,9 +25,9 @@ import { cleared, pushed, sorted } from "../music/project.js";
  * @property {readonly Pedal[]} pedals
  * @property {boolean} isFinished
  * @property {boolean} isBest the one most likely to be wanted, of its request
- * @property {string} reason
- * @property {string} range
- * @property {string} ending
+ * @property {Said | string} reason empty until it is known; text alone in ideas that an earlier version kept
+ * @property {Said | string} range
+ * @property {Said | string} ending
  * @property {unknown} figures
  * @property {import("./growing.js").Likeness | null} [like] the one it was asked to be like
  */

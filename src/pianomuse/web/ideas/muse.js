@@ -17,7 +17,8 @@ import { orderOf, placeOf } from "./order.js";
 /** @typedef {import("./order.js").Order} Order */
 /** @typedef {import("./growing.js").Request} Request */
 /** @typedef {import("./order.js").Place} Place */
-/** @typedef {{say: (key: string, values?: Record<string, unknown>) => void, fail: (error: unknown) => void, inWords: (reason: string) => string}} Voice */
+/** @typedef {import("../said/said.js").Said} Said */
+/** @typedef {{say: (key: string, values?: Record<string, unknown>) => void, fail: (error: unknown) => void, said: (sentence: Said | string) => string}} Voice */
 
 const PATIENCE_MS = 2500;
 
@@ -41,7 +42,7 @@ export class Muse extends EventTarget {
     /** @type {(() => void) | null} what is to be done as soon as the idea is finished */
     this._waiting = null;
     this._hasBegun = false; // ghosts of the request that runs have been in the roll
-    this.warnings = /** @type {string[]} */ ([]);
+    this.warnings = /** @type {Said[]} */ ([]);
     /** @type {Set<string>} keys of ideas that were told to be liked */
     this._preferred = new Set();
     studio.addEventListener("ghosts", () => this._watch());
@@ -134,7 +135,7 @@ export class Muse extends EventTarget {
     }
     const [from, to] = [time.barAt(ghosts.front).number, time.barAt(ghosts.end - 1).number];
     const values = { number: ghosts.chosen + 1, of: ghosts.ideas.length, notes: openNotes(ghosts).length, from, to };
-    this.voice.say(idea.reason ? "ideaWithReason" : "idea", { ...values, reason: this.voice.inWords(idea.reason) });
+    this.voice.say(idea.reason ? "ideaWithReason" : "idea", { ...values, reason: this.voice.said(idea.reason) });
   }
 
   /** Leave a ghost note out, or take it back in. @param {string} id */
@@ -213,7 +214,7 @@ export class Muse extends EventTarget {
 
   /** Tell the server what was liked; ideas are put in order by that. @param {Idea} chosen @param {readonly Idea[]} among */
   _prefer(chosen, among) {
-    const figures = (/** @type {Idea} */ { figures, ending }) => ({ .../** @type {object} */ (figures), ending });
+    const figures = (/** @type {Idea} */ { figures, ending }) => ({ .../** @type {object} */ (figures), ending: typeof ending === "string" ? ending : ending.message });
     const others = among.filter((idea) => idea.key !== chosen.key && idea.figures).map(figures);
     if (!chosen.figures || !others.length || this._preferred.has(chosen.key)) return;
     this._preferred.add(chosen.key);
@@ -232,7 +233,7 @@ export class Muse extends EventTarget {
     let place = { firstBar: 0, start: 0, end: 0, isInsert: Boolean(order.body.insert), stays: [] };
     for await (const event of client.ideas(order.what, body, asking.signal)) {
       if (asking.signal.aborted) return;
-      if (event.event === "error") throw new client.Failure(event.code ?? "refused", event.message);
+      if (event.event === "error") throw new client.Failure(event.code ?? "refused", event.message, { detail: event.detail, values: event.values });
       if (event.event === "start") {
         request = { ...request, id: event.id, seed: event.seed, begun: begunBefore(order, event.start_tick) };
         place = placeOf(order, event, adds ? this.studio.ghosts : null);

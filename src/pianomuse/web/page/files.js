@@ -4,6 +4,7 @@
 import { authorshipRecord } from "../authorship/record.js";
 import * as client from "../client.js";
 import { emptyProject, lastTick } from "../music/project.js";
+import { said } from "../said/said.js";
 import { showFreeTime } from "./free_time.js";
 import { fail, hideProblem, problemText, say, showProblem } from "./status.js";
 import { byId, text } from "./words.js";
@@ -24,7 +25,7 @@ export class Files {
   constructor(studio) {
     this.studio = studio;
     this.works = new Works();
-    this.works.addEventListener("copied", () => showProblem(text("workCopied", { title: studio.project.title })));
+    this.works.addEventListener("copied", () => showProblem(() => text("workCopied", { title: studio.project.title })));
     this._timer = 0;
     this._isReady = false;
     this._kept = ""; // key of the text that says where
@@ -43,7 +44,7 @@ export class Files {
   async open(file, told) {
     const name = file.name;
     if (!OPENED.test(name) && !/midi/.test(file.type)) {
-      showProblem(text("notMidi", { name }));
+      showProblem(() => text("notMidi", { name }));
       return;
     }
     await this.take(name, (about) => client.importMidi(file, about), told).catch((error) => this.cannotOpen(name, error));
@@ -62,12 +63,13 @@ export class Files {
       this.take(name, read, all).catch((error) => this.cannotOpen(name, error));
     });
     const others = grid.bars === "found" ? warnings.slice(1) : warnings; // the first is what the notice says
-    if (others.length) showProblem(others.join(" "));
+    if (others.length) showProblem(() => others.map(said).join(text("betweenSentences")));
   }
 
   /** @param {string} name @param {unknown} error */
   cannotOpen(name, error) {
-    if (error instanceof client.Failure && error.code !== "gone") showProblem(text("badFile", { name, message: problemText(error) }));
+    const isRefused = error instanceof client.Failure && error.code !== "gone";
+    if (isRefused) showProblem(() => text("badFile", { name, message: problemText(error) }));
     else fail(error);
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** What was assumed about a recording without a metronome, and three fields to correct it. */
 
-import { byId, make, text } from "./words.js";
+import { byId, fillIn, make } from "./words.js";
 
 const METRES = ["4/4", "3/4", "2/4", "6/8", "3/8", "12/8", "9/8"]; // those that can be found
 
@@ -25,11 +25,11 @@ export function showFreeTime(grid, again = () => {}) {
   const form = make(
     "form",
     { id: "free-time", role: "status" },
-    make("span", {}, text("freeFound", found)),
-    make("label", {}, text("freeFirst"), " ", first),
-    make("label", {}, text("freeTempo"), " ", tempo),
-    make("label", {}, text("freeMetre"), " ", metre),
-    make("button", { type: "submit" }, text("freeAgain")),
+    make("span", { "data-text": "freeFound", "data-values": JSON.stringify(found) }),
+    make("label", {}, make("span", { "data-text": "freeFirst" }), " ", first),
+    make("label", {}, make("span", { "data-text": "freeTempo" }), " ", tempo),
+    make("label", {}, make("span", { "data-text": "freeMetre" }), " ", metre),
+    make("button", { type: "submit", "data-text": "freeAgain" }),
     button("freeFile", () => again({ grid: "file" })),
     button("freeFine", () => form.remove()),
   );
@@ -44,6 +44,7 @@ export function showFreeTime(grid, again = () => {}) {
     if (Object.keys(told).length) again(told);
     else form.remove();
   });
+  fillIn(form);
   byId("problem").before(form);
 }
 
@@ -56,7 +57,7 @@ function field(step, min, value) {
 
 /** @param {string} key @param {() => void} does */
 function button(key, does) {
-  const made = make("button", { type: "button" }, text(key));
+  const made = make("button", { type: "button", "data-text": key });
   made.addEventListener("click", does);
   return made;
 }

@@ -5,10 +5,10 @@
 export const FREE_TIME_TEXTS = {
   freeFound: [
     "No metronome: found {metre} at about ♩={tempo}, first downbeat at {first} s.",
-    "未跟随节拍器:推测为 {metre} 拍,约 ♩={tempo},首个强拍在 {first} 秒。",
+    "未跟随节拍器：推测为 {metre} 拍，约 ♩={tempo}，首个强拍在 {first} 秒。",
   ],
-  freeFirst: ["First downbeat (s)", "首个强拍(秒)"],
-  freeTempo: ["Tempo (♩=)", "速度(♩=)"],
+  freeFirst: ["First downbeat (s)", "首个强拍（秒）"],
+  freeTempo: ["Tempo (♩=)", "速度（♩=）"],
   freeMetre: ["Metre", "拍号"],
   freeAgain: ["Correct", "更正"],
   freeFile: ["Keep the file's bars", "沿用文件的小节"],

@@ -5,9 +5,9 @@ import { broughtBack } from "../ideas/heard.js";
 import { LIKES } from "../ideas/likes.js";
 import { noteColour } from "../roll/colours.js";
 import { excerpt } from "../music/project.js";
+import { said } from "../said/said.js";
 import { dragsOut } from "./drag_out.js";
 import { fileName } from "./files.js";
-import { inWords } from "./reasons.js";
 import { settingsText } from "./settings_text.js";
 import { byId, make, text } from "./words.js";
 
@@ -102,16 +102,16 @@ function starButton(muse, entry, name) {
 /** @param {Idea} idea @param {number} index */
 function head(idea, index) {
   const line = make("span", { class: "idea-head" }, make("b", {}, `${index + 1}`));
-  line.append(make("span", { class: "reason" }, idea.isFinished ? inWords(idea.reason) : text("growing")));
+  line.append(make("span", { class: "reason" }, idea.isFinished ? said(idea.reason) : text("growing")));
   if (idea.isBest) line.append(make("span", { class: "badge" }, text("best")));
   return line;
 }
 
 /** @param {Idea} idea */
 function foot(idea) {
-  const facts = text("ideaFacts", { notes: idea.notes.length, range: inWords(idea.range) }).replace(/ · $/, "");
+  const facts = text("ideaFacts", { notes: idea.notes.length, range: said(idea.range) }).replace(/ · $/, "");
   const like = idea.like ? text("ideaLike", { of: idea.like.of, how: text(`like-${idea.like.how}`) }) : "";
-  return make("span", { class: "facts" }, [like, facts, idea.ending && inWords(idea.ending)].filter(Boolean).join(" · "));
+  return make("span", { class: "facts" }, [like, facts, idea.ending && said(idea.ending)].filter(Boolean).join(" · "));
 }
 
 /** @param {Idea} idea @param {number} start @param {number} end @param {Colours} colours */
@@ -147,7 +147,7 @@ function heardRow(studio, muse, entry, colours, also) {
   const settings = settingsText(entry);
   const back = make("button", { type: "button", class: "heard-idea", title: settings });
   back.append(picture(entry.idea, entry.start, entry.end, colours));
-  back.append(make("span", { class: "facts" }, `${facts}${entry.idea.reason ? ` · ${inWords(entry.idea.reason)}` : ""}`));
+  back.append(make("span", { class: "facts" }, `${facts}${entry.idea.reason ? ` · ${said(entry.idea.reason)}` : ""}`));
   back.append(make("span", { class: "facts settings" }, settings));
   back.addEventListener("click", () => {
     studio.setGhosts(broughtBack(entry));

@@ -23,8 +23,8 @@ const CHINESE = [
   [/^resembles (.+)$/, "与 $1 相似"],
   [/^no notes$/, "无音符"],
   [/^ends on a rest$/, "以休止结束"],
-  [/^ends closed \(on (.+)\)$/, "收束($1)"],
-  [/^ends open \(on (.+)\)$/, "开放结尾($1)"],
+  [/^ends closed \(on (.+)\)$/, "收束（$1）"],
+  [/^ends open \(on (.+)\)$/, "开放结尾（$1）"],
 ];
 
 /** @param {string} english */

@@ -2,8 +2,7 @@
 /** The file that a DAW writes (`pianomuse studio --watch`): opened in a new tab, and offered whenever it was written. */
 
 import * as client from "../client.js";
-import { problemText } from "./status.js";
-import { byId, make, text } from "./words.js";
+import { byId, fillIn, make } from "./words.js";
 
 /** @typedef {import("./files.js").Files} Files */
 
@@ -22,15 +21,16 @@ export async function watchFile(files, server) {
     return true;
   } catch (error) {
     const isFault = error instanceof client.Failure && error.code !== "not_written";
-    show(isFault ? text("badFile", { name, message: problemText(error) }) : text("watchedSoon", { name }));
+    if (isFault) files.cannotOpen(name, error);
+    else show("watchedSoon", name);
     return false;
   }
 }
 
 /** @param {Files} files @param {string} name */
 function offer(files, name) {
-  const open = make("button", { type: "button" }, text("watchedOpen"));
-  const notice = show(text("watchedAnew", { name }), open);
+  const open = make("button", { type: "button", "data-text": "watchedOpen" });
+  const notice = show("watchedAnew", name, open);
   open.addEventListener("click", () => {
     notice.remove();
     byId("roll").focus({ preventScroll: true });
@@ -38,13 +38,14 @@ function offer(files, name) {
   });
 }
 
-/** Show the notice under the bar at the top. @param {string} words @param {...Node} buttons */
-function show(words, ...buttons) {
+/** Show the notice under the bar at the top. @param {string} key of its text @param {string} name of the file @param {...Node} buttons */
+function show(key, name, ...buttons) {
   document.getElementById("watched")?.remove();
-  const later = make("button", { type: "button" }, text("watchedLater"));
-  const notice = make("div", { id: "watched", role: "status" }, make("span", {}, words), ...buttons, later);
+  const later = make("button", { type: "button", "data-text": "watchedLater" });
+  const notice = make("div", { id: "watched", role: "status" }, make("span", { "data-text": key, "data-values": JSON.stringify({ name }) }), ...buttons, later);
   notice.style.cssText = "display:flex;flex-wrap:wrap;gap:.5em 1em;align-items:center;padding:.4em 1em";
   later.addEventListener("click", () => notice.remove());
+  fillIn(notice);
   byId("problem").before(notice);
   return notice;
 }

@@ -31,14 +31,20 @@ export function setLanguage(chosen) {
 export function text(key, values = {}) {
   const found = TEXTS[key];
   if (!found) throw new Error(`no text is called ${key}`);
-  const filled = found[language === "zh" ? 1 : 0].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
-  return filled.replace(/(?<![\d.])1 (note|bar|choice)s\b/g, "1 $1");
+  return filled(found[language === "zh" ? 1 : 0], values);
 }
 
-/** Put texts into elements with `data-text`, `data-title` (tip and spoken name), `data-hint`. @param {ParentNode} root */
+/** Put values into words; of one thing there is no plural. @param {string} words @param {Record<string, unknown>} values */
+export function filled(words, values) {
+  const whole = words.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  return whole.replace(/(?<![\d.])1 (note|bar|choice|idea|key|beat|part|track|piece|file)s\b/g, "1 $1");
+}
+
+/** Put texts into elements with `data-text` (`data-values` in it), `data-title` (tip and spoken name), `data-hint`. @param {ParentNode} root */
 export function fillIn(root) {
   for (const element of root.querySelectorAll("[data-text]")) {
-    element.textContent = text(/** @type {HTMLElement} */ (element).dataset.text ?? "");
+    const { text: key = "", values = "{}" } = /** @type {HTMLElement} */ (element).dataset;
+    element.textContent = text(key, JSON.parse(values));
   }
   for (const element of root.querySelectorAll("[data-title]")) {
     const words = text(/** @type {HTMLElement} */ (element).dataset.title ?? "");

@@ -2,10 +2,10 @@
 /** *My style*: learn it from the composer's own MIDI files, load it, keep it as a file, switch it off. */
 
 import * as client from "../client.js";
-import { fail } from "../page/status.js";
+import { fail, problemText } from "../page/status.js";
 import { byId, make, text } from "../page/words.js";
 
-/** @typedef {{state: string, done: number, minutes_left: number | null, pieces: number, left_out: number, before: number | null, after: number | null, message: string}} Tuning */
+/** @typedef {{state: string, done: number, minutes_left: number | null, pieces: number, left_out: number, before: number | null, after: number | null, message: string, code: string, detail: string, values: Record<string, unknown>}} Tuning */
 /** @typedef {{name: string, missing: string, tuning: Tuning}} Styled */
 
 const LOOK_AGAIN_MS = 600;
@@ -84,13 +84,13 @@ function base64(file) {
 
 /** What is to be said, a line each. @param {Styled} styled @returns {string[]} */
 function words({ name, missing, tuning }) {
-  const { state, pieces, left_out: leftOut, before, after, message, done } = tuning;
+  const { state, pieces, left_out: leftOut, before, after, done } = tuning;
   if (state === "learning") {
     const minutes = Math.max(tuning.minutes_left ?? 0, 0.1).toFixed(1);
     return [done ? text("styleLearning", { percent: Math.round(100 * done), minutes }) : text("styleReading")];
   }
   const lines = [name ? text("styleInUse", { name }) : text("styleNone")];
-  if (state === "failed") lines.push(text("styleFailed", { message }));
+  if (state === "failed") lines.push(text("styleFailed", { message: problemText(new client.Failure(tuning.code, tuning.message, tuning)) }));
   if (state === "cancelled") lines.push(text("styleCancelled"));
   if (state === "done" && name) {
     lines.push([text("styleDone", { pieces }), leftOut ? text("styleLeftOut", { n: leftOut }) : ""].join(" ").trim());
