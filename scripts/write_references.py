@@ -152,6 +152,8 @@ def kind_of(schema: dict[str, Any]) -> str:
         return " or ".join(kind_of(item) for item in schema["anyOf"])
     if "const" in schema or "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if isinstance(schema.get("type"), list):
+        return " or ".join(kind_of({**schema, "type": one}) for one in schema["type"])
     kind = {"string": "text", "array": "list", "boolean": "true or false", "number": "number"}.get(
         schema.get("type", ""), schema.get("type", "anything")
     )
