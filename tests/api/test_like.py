@@ -78,5 +78,25 @@ def test_what_is_not_there_is_refused(muse: Muse, real: Callable[[str], Path]) -
     with pytest.raises(RequestError, match="choose 1 to 1"):
         muse.like(ideas, 1, same="start", beats=4)
     added = muse.harmonise(real("right-hand"), 2, 3, candidates=1)
-    with pytest.raises(RequestError, match="one hand"):
-        muse.like(added, 1, same="rhythm")
+    with pytest.raises(RequestError, match="of one hand, whole bars"):
+        muse.like(added, 1, same="start", beats=1)
+
+
+def test_of_one_hand_the_other_one_stays(muse: Muse, real: Callable[[str], Path]) -> None:
+    added = muse.harmonise(real("right-hand"), 2, 4, candidates=1, seed=3, feel="straight")
+    own = notes_in(added.piece.data, 0, 1 << 30)
+    start, end = added.caret.tick, added.caret.end_tick
+    mine = sorted((note.tick, note.duration_ticks) for note in added[0].notes)
+    for like in muse.like(added, 1, same="rhythm", candidates=2, seed=1, feel="straight"):
+        assert set(own) <= set(notes_in(like.with_completion, 0, 1 << 30))
+        assert sorted((note.tick, note.duration_ticks) for note in like.notes) == mine
+    for like in muse.like(added, 1, mood="calmer", candidates=2, seed=1):
+        assert set(own) <= set(notes_in(like.with_completion, 0, 1 << 30))
+    line = added.caret.bar_lines[1]
+    beats = (line - start) // added.piece.grid.ticks_per_quarter
+    for like in muse.like(added, 1, same="start", beats=beats, candidates=2, seed=1):
+        whole = notes_in(like.with_completion, 0, 1 << 30)
+        assert set(own) <= set(whole)
+        assert set(notes_in(added[0].with_completion, start, line)) <= set(whole)
+        assert like.notes
+        assert all(line <= note.tick < end for note in like.notes)

@@ -104,7 +104,7 @@ def test_what_is_like_nothing_is_refused(client: TestClient, opened: Open) -> No
     place = {"project": project, "start_tick": 4 * bar, "end_tick": 5 * bar}
     for wish, word in (
         (place, "say what stays"),
-        (place | {"same": "rhythm", "limits": {"hand": "left"}}, "one hand"),
+        (place | {"same": "start", "beats": 1, "limits": {"hand": "left"}}, "whole bars"),
         (place | {"same": "rhythm", "end_tick": 5 * bar - 1}, "bar line"),
         (place | {"same": "rhythm", "end_tick": 2**29}, "ends long before"),
         (place | {"same": "start", "beats": 99}, "choose 1 to"),

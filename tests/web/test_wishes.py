@@ -15,8 +15,8 @@ def timing(studio, index: int) -> list[list[int]]:
 
 
 def test_more_like_an_idea_keeps_its_rhythm_or_its_start(short):
-    assert short.page.locator("#ideas [data-like]").count() == 5
-    short.page.click("[data-like=rhythm]")
+    assert short.page.locator("#ideas [data-like]:not([aria-disabled])").count() == 10, "five under each"
+    short.page.click("#ideas [data-like=rhythm] >> nth=0")
     short.until("s.ghosts.ideas.length > 2 && !p.muse.isAsking")
     own, like = timing(short, 0), timing(short, 2)
     assert [tick for tick, _ in like] == [tick for tick, _ in own]
@@ -24,7 +24,7 @@ def test_more_like_an_idea_keeps_its_rhythm_or_its_start(short):
     assert len(set(pitches)) == len(pitches)
     assert "like 1: same rhythm" in short.page.inner_text("#ideas .idea >> nth=2")
     n_ideas = short.look("s.ghosts.ideas.length")
-    short.page.click("[data-like=start]")
+    short.page.click("#ideas [data-like=start] >> nth=0")
     short.until(f"s.ghosts.ideas.length > {n_ideas} && !p.muse.isAsking")
     front = short.look("s.ghosts.start + 2 * s.project.ppq")
     start = "s.ghosts.ideas[{}].notes.filter((note) => note.tick < {}).map((note) => [note.tick, note.pitch])"
@@ -65,11 +65,23 @@ def test_chosen_bars_keep_their_rhythm_or_get_the_missing_hand(studio):
     studio.page.focus("#roll")
     studio.ask()
     assert studio.look("s.ghosts.ideas[0].notes.every((n) => n.hand === 'left')")
-    assert studio.page.locator("#ideas [data-like]").count() == 0
+    own, n_others = timing(studio, 0), studio.look("s.ghosts.stays.size")
+    studio.page.click("#ideas [data-like=rhythm]")
+    studio.until("s.ghosts.ideas.length > 1 && !p.muse.isAsking")
+    assert timing(studio, 1) == own
+    assert studio.look("s.ghosts.ideas[1].notes.every((n) => n.hand === 'left')")
+    assert n_others > 0
+    studio.page.click("#ideas [data-like=start] >> nth=0")  # of one hand, its first bar
+    studio.until("s.ghosts.ideas.length > 2 && !p.muse.isAsking")
+    line = studio.look("s.time.barAt(s.ghosts.start).end")
+    first_bar = "s.ghosts.ideas[{}].notes.filter((n) => n.tick < {}).map((n) => [n.tick, n.pitch])"
+    assert studio.look(first_bar.format(2, line)) == studio.look(first_bar.format(0, line))
+    studio.look("p.muse.choose(0)")
     n_own, n_new = studio.look("[s.project.notes.length, s.ghosts.ideas[0].notes.length]")
     studio.press("Escape")
     studio.page.click("#heard-part summary")
-    studio.page.click("#heard .heard-idea >> nth=0")  # brought back, it leaves the other hand alone too
+    first = studio.page.locator("#heard li", has_text="add the missing hand").filter(has_not_text="like 1").first
+    first.locator(".heard-idea").click()  # brought back, it leaves the other hand alone too
     studio.page.focus("#roll")
     studio.press("Tab")
     assert studio.look("s.project.notes.length") == n_own + n_new
@@ -108,3 +120,21 @@ def test_a_last_note_that_overlaps_the_bar_line_leaves_chords_in_their_bars(stud
     assert "Chords F" in studio.page.text_content("#heard .settings")
     on_beats = studio.look("s.ghosts.ideas[0].notes.filter((n) => n.tick % 480 === 0).map((n) => n.pitch % 12)")
     assert set(on_beats) <= {5, 9, 0}, "not of F"
+
+
+def test_what_cannot_be_liked_says_why_and_an_idea_heard_can(studio):
+    studio.open("right-hand").fill(candidates=1, seed=3)
+    studio.look("s.setRange({from: s.time.bar(2).tick, to: s.time.bar(3).tick})")
+    studio.page.select_option("#field-verb", "harmonise")
+    studio.page.focus("#roll")
+    studio.ask()
+    start = studio.page.locator("#ideas [data-like=start]")
+    assert "this idea has no other" in start.get_attribute("aria-label")
+    start.dispatch_event("click")
+    assert studio.status.startswith("Of one hand")
+    assert studio.look("p.muse.isAsking") is False
+    studio.press("Escape")
+    studio.page.click("#heard-part summary")
+    studio.page.click("#heard [data-like=calmer] >> nth=0")
+    studio.until("s.ghosts?.ideas.length > 1 && !p.muse.isAsking")
+    assert studio.look("s.ghosts.ideas[1].like.how") == "calmer"

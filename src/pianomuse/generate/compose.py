@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -38,6 +39,7 @@ class Order:
         is_fill: hear the bars behind the new ones too.
         adds_hand: the notes there stay, and this hand is added, ``left``, ``right`` or `under.MISSING`; empty: none.
         is_like: the notes there are another idea's, not the composer's.
+        own: onset in ticks and pitch of those notes, where they are of one hand; None: not known.
         keep_ritardando: go on in the tempo a ritardando ends in.
         tracks: numbers or names of the tracks that receive new notes; empty chooses.
         has_feel: give new notes the lateness and legato of the context.
@@ -54,6 +56,7 @@ class Order:
     is_fill: bool = False
     adds_hand: str = ""
     is_like: bool = False
+    own: frozenset[tuple[int, int]] | None = None
     keep_ritardando: bool = False
     tracks: tuple[str, ...] = ()
     has_feel: bool = True
@@ -168,7 +171,7 @@ def set_scene(
                 reader=reader,
                 asked=order.asked,
             )
-        write = write_one_hand if order.asked.hand else write_request
+        write = partial(write_one_hand, known=order.own) if order.asked.hand else write_request
         return write(
             piece,
             tokenizer,

@@ -49,10 +49,12 @@ def write_one_hand(
     reader: SideReader,
     asked: Asked,
     is_fill: bool,
+    known: frozenset[tuple[int, int]] | None = None,
 ) -> Request:
     """Lay out the request for ideas of one hand; what the other plays in the new bars stays and is read with them.
 
-    Args: as for `prompt.write_request`; what stands behind the bars is not read.
+    Args: as for `prompt.write_request`; what stands behind the bars is not read. `known`: onset in ticks and pitch of
+    the notes in the bars that are the hand's, where a rule need not tell.
 
     Raises:
         RequestError: a half-finished bar, `context_bars` below 1, or limits that cannot hold.
@@ -69,7 +71,7 @@ def write_one_hand(
             bar=caret.at_bar,
         )
     before = reader.before(caret, tempo, context_bars, MAX_CONTEXT_TOKENS)
-    is_own = notes_of_hand(piece, asked.hand)
+    is_own = _of_hand(piece, caret, asked.hand, known)
     own, other = _only(piece, is_own), _only(piece, ~is_own)
     near = _near(own, reader, caret, tempo, context_bars) if is_own.any() else []
     heard = heard_near(own, caret, near[0], near[1], tempo, is_fill=False) if near else None
@@ -101,13 +103,27 @@ def bar_of_hand(piece: Piece, hand: str) -> int | None:
     return piece.grid.bar_at(int(own.max()) - 1) + 1 if len(own) else 0
 
 
+def _of_hand(piece: Piece, caret: Caret, hand: str, known: frozenset[tuple[int, int]] | None) -> NDArray[np.bool_]:
+    """Return which notes a hand plays: bool [n]; in the new bars those that are known, where they are."""
+    is_own = notes_of_hand(piece, hand)
+    if known is not None:
+        onset, _ = onsets_and_ends(piece)
+        is_known = np.array([place in known for place in places_of(piece)], dtype=bool)
+        is_own = np.where((onset >= caret.tick) & (onset < caret.end_tick), is_known, is_own)
+    return is_own
+
+
+def places_of(piece: Piece) -> list[tuple[int, int]]:
+    """Return onset in ticks and pitch of every note of a piece."""
+    onset, _ = onsets_and_ends(piece)
+    return list(zip(onset.tolist(), piece.score.tracks[0].notes.numpy()["pitch"].tolist(), strict=True))
+
+
 def notes_of_hand(piece: Piece, hand: str) -> NDArray[np.bool_]:
     """Return which notes of a piece a hand plays: bool [n]. A voice is nobody's hand."""
-    onset, end = onsets_and_ends(piece)
-    pitch = piece.score.tracks[0].notes.numpy()["pitch"]
+    _, end = onsets_and_ends(piece)
     hands = hands_of_music(piece, 0, int(end.max(initial=0)) + 1)
-    places = zip(onset.tolist(), pitch.tolist(), strict=True)
-    return np.array([hands[place] == hand for place in places], dtype=bool)
+    return np.array([hands[place] == hand for place in places_of(piece)], dtype=bool)
 
 
 def _near(own: Piece, reader: SideReader, caret: Caret, tempo: IdeaTempo, context_bars: int) -> list[Side]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pianomuse.errors import RequestError
-from pianomuse.generate.caret import Caret, onsets_and_ends, rest_of, ticks_caret
+from pianomuse.generate.caret import Caret, rest_of, ticks_caret
+from pianomuse.generate.hand import notes_of_hand, places_of
 from pianomuse.generate.ideas import Candidate, Ideas
 from pianomuse.generate.options import Options
 from pianomuse.generate.stream import Stream
@@ -18,7 +19,6 @@ from pianomuse.midi.splice import replace_span
 Same = Literal["start", "rhythm", "harmony"]
 Mood = Literal["calmer", "bolder"]
 SAME, MOODS = ("start", "rhythm", "harmony"), ("calmer", "bolder")
-ONE_HAND = "like: an idea of one hand has no likes yet; ask for that hand again"
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,16 @@ class Written:
         start_tick: where it starts.
         end_tick: the bar line behind it.
         is_fill: the bars behind are to be heard too.
+        hand: the one whose idea it is, ``left`` or ``right``; the other one's notes stay. Empty: both.
+        stays: those notes, onset in ticks and pitch; None: a rule tells the hands apart.
 
     """
 
     start_tick: int
     end_tick: int
     is_fill: bool = False
+    hand: str = ""
+    stays: frozenset[tuple[int, int]] | None = None
 
 
 class Liked:
@@ -47,7 +51,7 @@ class Liked:
         first_downbeat_ticks: as `piece` was read with.
 
     Raises:
-        RequestError: there is no such idea, or it is one hand that was added.
+        RequestError: there is no such idea.
 
     """
 
@@ -58,11 +62,12 @@ class Liked:
         self.first_downbeat_ticks = first_downbeat_ticks
         if isinstance(ideas, Written):
             self.caret, self.is_fill = ticks_caret(piece, ideas.start_tick, ideas.end_tick), ideas.is_fill
-            onset, _ = onsets_and_ends(piece)
-            self.n_notes = int(((onset >= ideas.start_tick) & (onset < ideas.end_tick)).sum())
-            self._piece = piece
+            self.hand, self._piece = ideas.hand, piece
+            self.own = self._own_but(ideas.stays)
+            self.n_notes = len(self.own)
             return
         candidate = self._among(ideas, number)
+        self.own = frozenset((note.tick, note.pitch) for note in candidate.notes)
         self.n_notes = len(candidate.notes)
         whole = read_midi(candidate.on_bars, first_downbeat_ticks=self.first_downbeat_ticks)
         self._piece = replace(whole, recording=piece.recording)
@@ -72,7 +77,8 @@ class Liked:
             scene = ideas.scene
             candidate, self.caret, self.is_fill = ideas.so_far(number), scene.caret, scene.order.is_fill
             self.first_downbeat_ticks = scene.order.first_downbeat_ticks
-            is_hand = bool(scene.order.adds_hand or scene.order.asked.hand)
+            given = scene.request.plan.given
+            self.hand = given.hand if given is not None else scene.order.asked.hand
         else:
             found = [idea for idea in ideas if idea.number == number]
             if not found:
@@ -83,16 +89,16 @@ class Liked:
                 )
             candidate, self.caret, self.is_fill = found[0], ideas.caret, ideas.bars_after > 0
             self.first_downbeat_ticks = ideas.first_downbeat_ticks
-            is_hand = bool(ideas.added_hand or ideas.limits.get("hand"))
-        if is_hand:
-            raise RequestError(ONE_HAND)
+            self.hand = ideas.added_hand or ideas.limits.get("hand", "")
         return candidate
 
     def start(self, beats: int) -> tuple[Piece, Caret]:
         """Return the composer's piece with the first beats of the idea, and the caret behind them.
 
+        Of one hand they have to be whole bars, as one hand is written from a bar line on.
+
         Raises:
-            RequestError: fewer than one beat, or nothing is left to write.
+            RequestError: fewer than one beat, nothing is left to write, or one hand in the middle of a bar.
 
         """
         piece, caret = self.whole()
@@ -113,21 +119,47 @@ class Liked:
                 f"like: {beats} beats of the start; choose 1 to {len(ends)}", "like_beats", beats=beats, most=len(ends)
             )
         front = ends[beats - 1]
-        data = replace_span(piece, front, caret.end_tick, (), ())
+        if self.hand and front not in lines[:-1]:
+            said = (
+                f"like: of one hand, whole bars can be the start, and {beats} beats are none; leave some to be written"
+            )
+            raise RequestError(said, "like_hand_start", beats=beats)
+        stays = self._of_the_other(front, caret.end_tick)
+        data = replace_span(piece, front, caret.end_tick, (), (), stays=stays)
         begun = read_midi(data, first_downbeat_ticks=self.first_downbeat_ticks)
         return begun, rest_of(begun, caret, front)
+
+    def _of_the_other(self, from_tick: int, to_tick: int) -> frozenset[tuple[int, int]]:
+        """Return what the hand plays that stays: onset in ticks and pitch."""
+        if not self.hand:
+            return frozenset()
+        there = places_of(self._piece)
+        return frozenset(place for place in there if from_tick <= place[0] < to_tick) - self.own
+
+    def _own_but(self, stays: frozenset[tuple[int, int]] | None) -> frozenset[tuple[int, int]]:
+        """Return the notes of an idea that stands in the piece."""
+        there = places_of(self._piece)
+        inside = frozenset(place for place in there if self.caret.tick <= place[0] < self.caret.end_tick)
+        if not self.hand:
+            return inside
+        if stays is not None:
+            return inside - stays
+        is_own = notes_of_hand(self._piece, self.hand)
+        return inside & {place for place, own in zip(there, is_own, strict=True) if own}
 
     def whole(self) -> tuple[Piece, Caret]:
         """Return the composer's piece with the idea in it, and the caret over it."""
         return self._piece, rest_of(self._piece, self.caret, self.caret.tick)
 
     def in_mood(self, options: Options, mood: str, same: str) -> Options:
-        """Return options that make ideas calmer or bolder than this one, as far as they say nothing else.
+        """Return options for the same hand that make ideas calmer or bolder, as far as they say nothing else.
 
         Calmer is drawn more carefully, with at most as many notes a bar as this idea has on average; bolder more
         freely, with at least as many. A kept rhythm has its number of notes already.
         """
         changed = options.copy()
+        if self.hand and changed.get("hand") is None:
+            changed["hand"] = "left" if self.hand == "left" else "right"
         if not mood:
             return changed
         if changed.get("adventure") is None:

@@ -226,6 +226,7 @@ class Session:
         )  # fmt: skip
         other.cache, other._turns = self.cache, self._turns  # what was read before the idea stays read
         order = replace(self._order(liked.in_mood(options, wanted, kept), is_fill=liked.is_fill), is_like=True)
+        order = replace(order, own=liked.own if liked.hand else None)
         if kept in ("rhythm", "harmony"):
             order = kept_order(order, kept, caret, other._reader)
         return other.ask(caret, order, whole_piece=whole_piece)

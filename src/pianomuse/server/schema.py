@@ -23,6 +23,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
 
+class Place(Strict):
+    """Where a note of the project is struck."""
+
+    tick: Tick
+    pitch: int = Field(ge=0, le=127)
+
+
 class ProjectNote(Strict):
     """One note of the composer's."""
 
@@ -161,8 +168,13 @@ class LikeWish(Wish):
     end_tick: Tick = Field(description="the bar line behind it; what starts in between is the idea")
     same: Literal["start", "rhythm", "harmony"] | None = Field(default=None, description="what stays of it")
     mood: Literal["calmer", "bolder"] | None = None
-    beats: int = Field(default=2, ge=1, le=512, description="of its start")
+    beats: int = Field(default=2, ge=1, le=512, description="of its start; of one hand they have to be whole bars")
     hears_after: bool = Field(default=False, description="hear the bars behind it too, as `fill` does")
+    stays: list[Place] | None = Field(
+        default=None,
+        max_length=bounds.NOTES,
+        description="of one hand: what the other one plays there, as `start` named it; null: a rule tells",
+    )
 
 
 class IdeaFigures(Strict):

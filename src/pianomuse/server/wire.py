@@ -26,14 +26,7 @@ from pianomuse.generate.stream import Stream
 from pianomuse.generate.summary import notices, written_line
 from pianomuse.server.faults import DETAIL
 from pianomuse.server.said import VALUES, Said, SaidValue, said
-from pianomuse.server.schema import IdeaFigures, ProjectNote, ProjectPedal
-
-
-class Place(BaseModel):
-    """Where a note of the project is struck."""
-
-    tick: int
-    pitch: int
+from pianomuse.server.schema import IdeaFigures, Place, ProjectNote, ProjectPedal
 
 
 class StartEvent(BaseModel):

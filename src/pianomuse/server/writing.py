@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from fastapi.concurrency import run_in_threadpool
 
-from pianomuse.errors import RequestError
-from pianomuse.generate.like import ONE_HAND, Written
+from pianomuse.generate.like import Written
 from pianomuse.generate.session import Session
 from pianomuse.generate.stream import Stream
 from pianomuse.server.faults import Refusal
@@ -65,9 +64,9 @@ async def harmonising(wish: HarmoniseWish, state: Held) -> AsyncIterator[Job]:
 
 async def liking(wish: LikeWish, state: Held) -> AsyncIterator[Job]:
     """Write ideas as long as the response lasts."""
-    if wish.limits is not None and wish.limits.hand is not None:
-        raise RequestError(ONE_HAND)
-    idea = Written(wish.start_tick, wish.end_tick, wish.hears_after)
+    hand = wish.limits.hand if wish.limits is not None and wish.limits.hand is not None else ""
+    stays = None if wish.stays is None else frozenset((note.tick, note.pitch) for note in wish.stays)
+    idea = Written(wish.start_tick, wish.end_tick, wish.hears_after, hand, stays)
 
     def ask(session: Session) -> Stream:
         return session.like(idea, same=wish.same, mood=wish.mood, beats=wish.beats, **_options(wish))

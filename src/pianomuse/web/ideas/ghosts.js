@@ -157,6 +157,12 @@ function place({ tick, pitch }) {
   return `${tick}/${pitch}`;
 }
 
+/** The place that stands in `stays`. @param {string} key */
+export function placeOfKey(key) {
+  const [tick, pitch] = key.split("/").map(Number);
+  return { tick, pitch };
+}
+
 /** The idea's pedal up to a tick; one that is still down there comes up. @param {readonly Pedal[]} old @param {readonly Pedal[]} added @param {Ghosts} ghosts @param {number} to @returns {Pedal[]} */
 function pedalsWith(old, added, { front, end }, to) {
   const part = added.filter((pedal) => pedal.tick >= front && (pedal.tick < to || to >= end));

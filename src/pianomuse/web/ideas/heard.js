@@ -14,6 +14,7 @@ import { noGhosts } from "./ghosts.js";
  * @property {number} end
  * @property {boolean} isInsert
  * @property {readonly {tick: number, pitch: number}[]} [stays] notes of the other hand, if only one was written
+ * @property {string} [hand] the one that was written, empty: both
  * @property {string} [what] which verb wrote it
  * @property {Record<string, unknown>} settings what was asked for
  * @property {boolean} isStarred

@@ -6,7 +6,7 @@ import { accepted, choose, chosenIdea, noGhosts, openNotes, toggled } from "./gh
 import { grown } from "./growing.js";
 import { nextOf } from "../playing/following.js";
 import { kept, updated } from "./heard.js";
-import { begunBefore, likeOrder } from "./likes.js";
+import { begunBefore, likeOrder, whyNot } from "./likes.js";
 import { orderOf, placeOf } from "./order.js";
 
 /** @typedef {import("../studio.js").Studio} Studio */
@@ -68,7 +68,7 @@ export class Muse extends EventTarget {
   /** Ask for more like an idea: with its start, rhythm or harmony, calmer or bolder. @param {number} index @param {import("./likes.js").Like} how */
   async like(index, how) {
     const { ghosts } = this.studio;
-    if (!ghosts?.ideas[index]?.isFinished || ghosts.stays.size) return;
+    if (!ghosts?.ideas[index] || whyNot(this.studio, ghosts, index, how)) return;
     await this._run(likeOrder(this.studio, ghosts, index, how, this.settings()), !ghosts.taken.size);
   }
 
@@ -230,7 +230,7 @@ export class Muse extends EventTarget {
     /** @type {Request} */
     let request = { id: "", seed: 0, begun: { notes: [], pedals: [] }, like: order.like ?? null };
     /** @type {Place} */
-    let place = { firstBar: 0, start: 0, end: 0, isInsert: Boolean(order.body.insert), stays: [] };
+    let place = { firstBar: 0, start: 0, end: 0, isInsert: Boolean(order.body.insert), stays: [], hand: "" };
     for await (const event of client.ideas(order.what, body, asking.signal)) {
       if (asking.signal.aborted) return;
       if (event.event === "error") throw new client.Failure(event.code ?? "refused", event.message, { detail: event.detail, values: event.values });

@@ -15,7 +15,7 @@ import { lastTick } from "../music/project.js";
  * @property {string} to @property {"" | "rhythm" | "contour" | "pitches" | "harmony" | "harmonise"} verb what becomes of chosen bars
  */
 
-/** @typedef {{firstBar: number, start: number, end: number, isInsert: boolean, stays: {tick: number, pitch: number}[]}} Place */
+/** @typedef {{firstBar: number, start: number, end: number, isInsert: boolean, stays: {tick: number, pitch: number}[], hand: string}} Place `hand`: the one that is written, empty: both */
 /** @typedef {import("../music/types.js").Project} Project */
 /** @typedef {"complete" | "fill" | "vary" | "harmonise" | "like"} Verb */
 /**
@@ -24,7 +24,7 @@ import { lastTick } from "../music/project.js";
  * @property {number} from tick the ideas begin at, as far as it is known
  * @property {Record<string, unknown>} body
  * @property {Project} [project] the music that is sent, if it is not the one that stands in the roll
- * @property {{firstBar: number, notes?: readonly import("./ghosts.js").GhostNote[], pedals?: readonly import("../music/types.js").Pedal[]}} [begun] what ideas like another one keep
+ * @property {{firstBar: number, hand?: string, stays?: {tick: number, pitch: number}[], notes?: readonly import("./ghosts.js").GhostNote[], pedals?: readonly import("../music/types.js").Pedal[]}} [begun] what ideas like another one keep
  * @property {import("./growing.js").Likeness} [like]
  * @property {string} [hears] the verb whose ideas these are like
  */
@@ -145,5 +145,6 @@ export function placeOf(order, event, beside) {
   const isInsert = beside?.isInsert ?? Boolean(order.body.insert);
   const start = order.begun ? order.from : event.start_tick;
   const firstBar = order.begun?.firstBar ?? event.first_bar;
-  return { firstBar, start, end: event.end_tick, isInsert, stays: event.stays ?? [] };
+  const [hand, stays] = [order.begun?.hand || event.adds_hand || "", order.begun?.stays ?? event.stays ?? []];
+  return { firstBar, start, end: event.end_tick, isInsert, stays, hand };
 }

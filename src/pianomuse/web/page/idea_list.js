@@ -2,7 +2,7 @@
 /** The ideas beside the roll, each as a small picture with its reason in words, and *Ideas heard*. */
 
 import { broughtBack } from "../ideas/heard.js";
-import { LIKES } from "../ideas/likes.js";
+import { LIKES, whyNot } from "../ideas/likes.js";
 import { noteColour } from "../roll/colours.js";
 import { excerpt } from "../music/project.js";
 import { said } from "../said/said.js";
@@ -17,11 +17,13 @@ import { byId, make, text } from "./words.js";
 /** @typedef {import("../roll/colours.js").Colours} Colours */
 /** @typedef {import("../ideas/muse.js").Muse} Muse */
 
+/** @typedef {{say: (key: string, values?: Record<string, unknown>) => void, reveal: (from: number, to: number) => void}} Also */
+
 /** @type {WeakMap<Idea, import("../music/types.js").Project>} made once, as what was prepared for it is known by it */
 const alones = new WeakMap();
 const PICTURE = { width: 244, height: 44 };
 
-/** @param {Studio} studio @param {Muse} muse @param {() => Colours} colours @param {{say: (key: string, values?: Record<string, unknown>) => void, reveal: (from: number, to: number) => void}} also */
+/** @param {Studio} studio @param {Muse} muse @param {() => Colours} colours @param {Also} also */
 export function setUpIdeaList(studio, muse, colours, also) {
   let isWaiting = false;
   const soon = () => {
@@ -29,7 +31,7 @@ export function setUpIdeaList(studio, muse, colours, also) {
     isWaiting = true;
     requestAnimationFrame(() => {
       isWaiting = false;
-      showIdeas(studio, muse, colours());
+      showIdeas(studio, muse, colours(), also);
     });
   };
   studio.addEventListener("ghosts", soon);
@@ -39,13 +41,13 @@ export function setUpIdeaList(studio, muse, colours, also) {
     soon(); // the star of an idea that is shown
   });
   return () => {
-    showIdeas(studio, muse, colours());
+    showIdeas(studio, muse, colours(), also);
     showHeard(studio, muse, colours(), also);
   };
 }
 
-/** @param {Studio} studio @param {Muse} muse @param {Colours} colours */
-function showIdeas(studio, muse, colours) {
+/** @param {Studio} studio @param {Muse} muse @param {Colours} colours @param {Also} also */
+function showIdeas(studio, muse, colours, also) {
   const list = byId("ideas");
   const { ghosts } = studio;
   const had = /** @type {HTMLElement | null} */ (document.activeElement?.closest("#ideas [data-name]"))?.dataset.name;
@@ -60,7 +62,7 @@ function showIdeas(studio, muse, colours) {
     button.addEventListener("click", () => muse.choose(index));
     if (idea.isFinished) dragsOut(button, () => ideaAlone(studio, idea, index));
     const card = make("div", { class: "idea-card" }, button);
-    if (idea.isFinished && isChosen) card.append(wishes(studio, muse, idea, index));
+    card.append(wishes(studio, muse, idea, index, also));
     list.append(card);
   });
   if (had) /** @type {HTMLElement | null} */ (list.querySelector(`[data-name="${had}"]`))?.focus();
@@ -76,19 +78,33 @@ function ideaAlone({ project, ghosts, time }, idea, index) {
   return { project: alone ?? project, name: `${fileName(project.title)} ${index + 1}` };
 }
 
-/** A star, and more like this idea. @param {Studio} studio @param {Muse} muse @param {Idea} idea @param {number} index */
-function wishes(studio, muse, idea, index) {
+/** A star, and more like this idea. @param {Studio} studio @param {Muse} muse @param {Idea} idea @param {number} index @param {Also} also */
+function wishes(studio, muse, idea, index, also) {
   const row = make("div", { class: "wishes" });
   const entry = studio.heard.find((other) => other.idea.key === idea.key);
   if (entry) row.append(starButton(muse, entry, `star ${index}`));
-  if (studio.ghosts?.stays.size) return row; // one hand: there is nothing like it yet
+  const { ghosts } = studio;
+  if (!ghosts) return row;
   for (const how of LIKES) {
-    const title = text("likeTitle", { number: index + 1, how: text(`like-${how}`) });
-    const button = make("button", { type: "button", class: "pill", "data-name": `${how} ${index}`, "data-like": how, title }, text(`like-${how}`));
-    button.addEventListener("click", () => void muse.like(index, how));
+    const key = whyNot(studio, ghosts, index, how);
+    const button = likeButton(how, index + 1, key ? text(key) : "");
+    button.dataset.name = `${how} ${index}`;
+    button.addEventListener("click", () => (key ? also.say(key) : void muse.like(index, how)));
     row.append(button);
   }
   return row;
+}
+
+/** A button that cannot do anything now says why, to eyes, ears and whoever presses it. @param {import("../ideas/likes.js").Like} how @param {number} number of the idea @param {string} reason why not */
+function likeButton(how, number, reason) {
+  const name = text(`like-${how}`);
+  const title = text("likeTitle", { number, how: name });
+  const button = make("button", { type: "button", class: "pill", "data-like": how, title }, name);
+  if (reason) {
+    const words = text("likeNot", { title, reason });
+    for (const [key, value] of [["title", words], ["aria-label", words], ["aria-disabled", "true"]]) button.setAttribute(key, value);
+  }
+  return button;
 }
 
 /** @param {Muse} muse @param {Heard} entry @param {string} name */
@@ -133,7 +149,7 @@ function picture(idea, start, end, colours) {
   return canvas;
 }
 
-/** @param {Studio} studio @param {Muse} muse @param {Colours} colours @param {{say: (key: string, values?: Record<string, unknown>) => void, reveal: (from: number, to: number) => void}} also */
+/** @param {Studio} studio @param {Muse} muse @param {Colours} colours @param {Also} also */
 function showHeard(studio, muse, colours, also) {
   const list = byId("heard");
   byId("heard-part").hidden = !studio.heard.length;
@@ -141,7 +157,7 @@ function showHeard(studio, muse, colours, also) {
   list.replaceChildren(...studio.heard.map((entry) => heardRow(studio, muse, entry, colours, also)));
 }
 
-/** @param {Studio} studio @param {Muse} muse @param {Heard} entry @param {Colours} colours @param {{say: (key: string, values?: Record<string, unknown>) => void, reveal: (from: number, to: number) => void}} also */
+/** @param {Studio} studio @param {Muse} muse @param {Heard} entry @param {Colours} colours @param {Also} also */
 function heardRow(studio, muse, entry, colours, also) {
   const facts = text("heardEntry", { bar: entry.firstBar, seed: entry.idea.seed });
   const settings = settingsText(entry);
@@ -149,10 +165,22 @@ function heardRow(studio, muse, entry, colours, also) {
   back.append(picture(entry.idea, entry.start, entry.end, colours));
   back.append(make("span", { class: "facts" }, `${facts}${entry.idea.reason ? ` · ${said(entry.idea.reason)}` : ""}`));
   back.append(make("span", { class: "facts settings" }, settings));
-  back.addEventListener("click", () => {
+  const bringBack = () => {
     studio.setGhosts(broughtBack(entry));
     also.reveal(entry.start, entry.end);
     also.say("broughtBack", { bar: entry.firstBar });
-  });
-  return make("li", {}, back, starButton(muse, entry, `star ${entry.idea.key}`));
+  };
+  back.addEventListener("click", bringBack);
+  const row = make("div", { class: "wishes" }, starButton(muse, entry, `star ${entry.idea.key}`));
+  for (const how of LIKES) {
+    const key = whyNot(studio, broughtBack(entry), 0, how);
+    const button = likeButton(how, 1, key ? text(key) : "");
+    button.addEventListener("click", () => {
+      if (key) return also.say(key);
+      bringBack();
+      return void muse.like(0, how);
+    });
+    row.append(button);
+  }
+  return make("li", {}, back, row);
 }

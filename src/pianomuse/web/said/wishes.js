@@ -95,6 +95,8 @@ export const ABOUT_WISHES = {
   like_recording_start: ["Of a recording without a metronome, rhythm or harmony can stay, the start cannot: choose one of them.",
     "没有节拍器的录音可以保留节奏或和声，不能保留开头：请选择其中之一。"],
   like_beats: ["{beats} beats of the start; choose 1 to {most}.", "开头 {beats} 拍；请选择 1 到 {most}。"],
+  like_hand_start: ["Of one hand, whole bars can be kept as the start, not {beats} beats: choose rhythm or harmony, or write more bars.",
+    "一只手的灵感只能以整小节作为开头，不能是 {beats} 拍：请改选节奏或和声，或多写几小节。"],
   idea_unknown: ["Idea {idea}: there is none of that number; choose another.", "灵感 {idea}：没有这个编号；请另选。"],
   idea_outdated: ["Idea {idea} was written for the piece as it was before; ask for ideas again.", "灵感 {idea} 是为作品之前的样子写的；请重新请求灵感。"],
   accept_what: ["Take one of notes, beats, bars (1 or more each) or a hand.", "请采纳音、拍、小节（至少 1）或一只手。"],
