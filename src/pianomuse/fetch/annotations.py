@@ -25,7 +25,7 @@ def asap_beats(text: str, name: str) -> list[Beat]:
         MidiError: not such a file.
     """
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         if not line.strip():
             continue
         columns = line.split("\t")
