@@ -53,3 +53,19 @@ def test_errors_are_said_in_chinese_by_their_code(studio):
     assert (
         studio.problem == "song.mid cannot be opened: The file is not a MIDI file: export it as a standard MIDI file."
     )
+
+
+def test_a_narrow_window_has_everything_and_no_english_in_the_chinese_list_of_keys(studio):
+    studio.page.set_viewport_size({"width": 820, "height": 720})
+    studio.open("finished-phrase")
+    for _ in range(2):
+        studio.page.click("#playing-menu summary")
+        assert studio.look("document.documentElement.scrollWidth <= innerWidth")
+        box = studio.page.locator("#help").bounding_box()
+        assert 0 < box["x"] < 820 - box["width"]
+        studio.page.click("#playing-menu summary")
+        studio.page.click("#language")
+    studio.page.click("#language")
+    studio.page.click("#help")
+    words = {word for word in studio.page.inner_text("#key-groups").split() if word.isascii() and word.isalpha()}
+    assert {word for word in words if len(word) > 1} == {"Enter", "Tab", "Shift", "Ctrl", "Alt", "Esc", "Home", "End"}

@@ -100,7 +100,7 @@ function strip({ project, time }) {
     }
   }
   const box = make("div", {});
-  box.innerHTML = `<svg viewBox="0 0 ${STRIP.width} ${STRIP.height}" role="img">${boxes}</svg>`;
+  box.innerHTML = `<svg viewBox="0 0 ${STRIP.width} ${STRIP.height}" role="img" aria-label="${text("authorshipNotes")}">${boxes}</svg>`;
   box.append(make("p", { class: "facts" }, text("authorshipStrip", { bars: last })));
   return box;
 }

@@ -84,7 +84,10 @@ export class Muse extends EventTarget {
     try {
       await this._follow(order, asking, adds);
     } catch (error) {
-      if (!asking.signal.aborted) this.voice.fail(error);
+      if (!asking.signal.aborted) {
+        this.voice.fail(error);
+        this.voice.say("notWritten");
+      }
     } finally {
       clearTimeout(patience);
       if (this._asking === asking) this._asking = null;

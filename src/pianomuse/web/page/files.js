@@ -96,6 +96,7 @@ export class Files {
     showFreeTime(undefined);
     this.studio.open(project, heard, caret, new Map(chords));
     byId("title").textContent = project.title || text("untitled");
+    byId("title").title = project.title;
     document.title = `${project.title || text("untitled")} – PianoMuse`;
     const bars = project.notes.length ? this.studio.time.barAt(Math.max(lastTick(project) - 1, 0)).number : 0;
     say("opened", { title: project.title, bars, notes: project.notes.length });

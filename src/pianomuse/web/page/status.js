@@ -10,7 +10,9 @@ let problem = () => "";
 
 /** @param {string} key @param {Record<string, unknown>} [values] */
 export function say(key, values) {
-  byId("status").textContent = text(key, values);
+  const words = text(key, values);
+  byId("status").textContent = words;
+  byId("status").title = words; // where the line is too short for them
 }
 
 /** Say what went wrong and what to do. @param {unknown} error */

@@ -208,6 +208,7 @@ export const TEXTS = {
   chosenBars: ["bars {from}–{to} chosen; Enter fills them", "已选第 {from}–{to} 小节；按 Enter 填写"],
   thinking: ["Listening to your music…", "正在聆听你的音乐…"],
   thinkingLong: ["Still listening; right after installing, the first ideas take some seconds longer…", "仍在聆听；安装后的首次灵感需要多等几秒…"],
+  notWritten: ["No ideas were written; the box above says why", "没有写出灵感；原因见上方提示框"],
   idea: ["idea {number} of {of} · bars {from}–{to} · {notes} notes", "灵感 {number}/{of} · 第 {from}–{to} 小节 · {notes} 个音"],
   ideaWithReason: ["idea {number} of {of} · bars {from}–{to} · {notes} notes · {reason}", "灵感 {number}/{of} · 第 {from}–{to} 小节 · {notes} 个音 · {reason}"],
   original: ["your original", "原曲"],

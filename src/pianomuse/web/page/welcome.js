@@ -70,7 +70,9 @@ export function showKeys() {
   const column = currentLanguage() === "zh" ? 1 : 0;
   const groups = KEY_GROUPS.map(({ title, rows }) => {
     const list = make("dl");
-    for (const row of rows) list.append(make("dt", {}, row[0]), make("dd", {}, row[1 + column]));
+    for (const [keys, ...does] of rows) {
+      list.append(make("dt", {}, typeof keys === "string" ? keys : keys[column]), make("dd", {}, does[column]));
+    }
     return make("section", {}, make("h3", {}, title[column]), list);
   });
   byId("key-groups").replaceChildren(...groups);

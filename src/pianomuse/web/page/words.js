@@ -34,10 +34,14 @@ export function text(key, values = {}) {
   return filled(found[language === "zh" ? 1 : 0], values);
 }
 
-/** Put values into words; of one thing there is no plural. @param {string} words @param {Record<string, unknown>} values */
+const PLURALS = /(?<![\d.])1 (note|bar|choice|idea|key|beat|part|track|piece|file)s\b/g;
+const SPANS = /([Bb])ars (\d+)(?:–| to )\2\b/g;
+const CHINESE_SPANS = /第 (\d+)(?:–| 到 | 至 )\1 小节/g;
+
+/** Put values into words; of one thing there is no plural, and one bar is no span. @param {string} words @param {Record<string, unknown>} values */
 export function filled(words, values) {
   const whole = words.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
-  return whole.replace(/(?<![\d.])1 (note|bar|choice|idea|key|beat|part|track|piece|file)s\b/g, "1 $1");
+  return whole.replace(PLURALS, "1 $1").replace(SPANS, "$1ar $2").replace(CHINESE_SPANS, "第 $1 小节");
 }
 
 /** Put texts into elements with `data-text` (`data-values` in it), `data-title` (tip and spoken name), `data-hint`. @param {ParentNode} root */
