@@ -25,7 +25,8 @@ LINES = (  # a room may import rooms on lines below its own
     ("runtime", "render", "measure"),
     ("notation", "tokens", "checkpoint", "wkv"),
     ("midi", "devices", "kernels"),
-    ("settings", "lock", "reading"),  # settings raises ConfigError, so errors stand below it
+    ("settings", "lock"),
+    ("reading",),  # settings raises ConfigError, so errors stand below it
     ("errors",),
     ("coded",),
 )

@@ -20,8 +20,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pianomuse.errors import ConfigError
+from pianomuse.reading import read_bounded
 
 T = TypeVar("T")
+_MOST_WHOLE = 2**53  # whole numbers that JSON and float64 keep
+_MAX_FILE_BYTES = 2**20
 
 
 def build(cls: type[T], values: Mapping[str, object], *, where: str = "settings") -> T:
@@ -40,7 +43,7 @@ def build(cls: type[T], values: Mapping[str, object], *, where: str = "settings"
     problems, checked = [], {}
     for name, value in values.items():
         if name not in fields:
-            problems.append(f"{name!r} is unknown (known: {', '.join(sorted(fields))})")
+            problems.append(f"{_shown(name)} is unknown (known: {', '.join(sorted(fields))})")
             continue
         try:
             checked[name] = _check(fields[name], kinds[name], value)
@@ -52,7 +55,7 @@ def build(cls: type[T], values: Mapping[str, object], *, where: str = "settings"
 
 
 def override(settings: T, assignments: Sequence[str]) -> T:
-    """Return the settings with `key=value` assignments of the command line applied.
+    """Return the settings with `key=value` assignments of the command line applied; of one key the last counts.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -65,11 +68,11 @@ def override(settings: T, assignments: Sequence[str]) -> T:
     values: dict[str, object] = dict(to_dict(settings))
     problems = []
     for assignment in assignments:
-        name, equals, text = assignment.partition("=")
+        name, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals:
-            problems.append(f"{assignment!r} is not of the form key=value")
-            continue
-        values[name.strip()] = _from_text(kinds.get(name.strip(), str), text.strip())
+            problems.append(f"{_shown(assignment)} is not of the form key=value")
+        else:
+            values[name] = _from_text(kinds.get(name, str), text)
     if problems:
         raise ConfigError("--set: " + "; ".join(problems))
     return build(type(settings), values, where="--set")
@@ -110,19 +113,38 @@ def read_toml(path: Path, sections: Mapping[str, type[Any]]) -> dict[str, Any]:
         ConfigError: the file is missing or no TOML, or has unknown sections, keys or values.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as TOML ({error})") from error
+        document = tomllib.loads(read_bounded(path, _MAX_FILE_BYTES).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no text, no TOML
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot be read as TOML ({reason}); use the file as it was written") from error
     problems = [f"section [{name}] is unknown" for name in document if name not in sections]
     built = {}
     for name, cls in sections.items():
         try:
-            built[name] = build(cls, document.get(name, {}), where=f"[{name}]")
+            values = document.get(name, {})
+            built[name] = build(cls, values if isinstance(values, dict) else {name: values}, where=f"[{name}]")
         except ConfigError as error:
             problems.append(str(error))
     if problems:
         raise ConfigError(f"{path}: " + "; ".join(problems))
     return built
+
+
+def whole_numbers(name: str, text: str, *, most: int) -> list[int]:
+    """Read a setting that is a list of whole numbers from 1 on.
+
+    >>> whole_numbers("lengths", "128, 1024", most=4096)
+    [128, 1024]
+
+    Raises:
+        ConfigError: it is none, or a number is larger than `most`.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(
+        part.isascii() and part.isdigit() and len(part) < 16 and 1 <= int(part) <= most for part in parts
+    ):
+        raise ConfigError(f"{name} = {_shown(text)}: give whole numbers of 1 to {most}, such as {min(most, 512)}")
+    return [int(part) for part in parts]
 
 
 def help_text(cls: type[Any]) -> str:
@@ -142,18 +164,31 @@ def _check(field: dataclasses.Field[Any], kind: Any, value: object) -> object:
         value = float(value)
     if type(value) not in options:
         names = " or ".join("nothing" if option is type(None) else option.__name__ for option in options)
-        raise ValueError(f"{field.name} = {value!r} is not {names}")
+        raise ValueError(f"{field.name} = {_shown(value)} is not {names}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{field.name} = {value} is not finite")
     if isinstance(value, int | float):
         low, high = field.metadata.get("min"), field.metadata.get("max")
+        if isinstance(value, int) and abs(value) > _MOST_WHOLE:
+            raise ValueError(f"{field.name} = {_shown(value)} is larger than any number of something")
         if (low is not None and value < low) or (high is not None and value > high):
             span = f"{'' if low is None else low}..{'' if high is None else high}"
             raise ValueError(f"{field.name} = {value} is not in {span}")
+        if (step := field.metadata.get("multiple_of")) and value % step:
+            raise ValueError(f"{field.name} = {value} is no multiple of {step}")
     choices = field.metadata.get("choices")
     if choices and value not in choices:
-        raise ValueError(f"{field.name} = {value!r} is none of {', '.join(map(str, choices))}")
+        raise ValueError(f"{field.name} = {_shown(value)} is none of {', '.join(map(str, choices))}")
     return value
+
+
+def _shown(value: object) -> str:
+    """Spell a value that may be anything, in a few characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _from_text(kind: Any, text: str) -> object:

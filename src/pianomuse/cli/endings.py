@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Sequence
 
 import typer
@@ -15,6 +16,7 @@ _NOT_OURS = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE,
     errno.ENFILE, errno.ENAMETOOLONG,
 )  # fmt: skip
+_NO_MEMORY = re.compile("can't allocate memory|out of memory", re.IGNORECASE)  # as PyTorch says it
 INTERRUPTED = 130
 _ADVICE = "Check the path, its permissions and the space left."
 
@@ -47,7 +49,7 @@ def one_line(error: BaseException, words: Sequence[str] = ()) -> tuple[str, int]
         return _joined(f"{error.filename}: {error.strerror}. {_ADVICE}"), 2
     if isinstance(error, OSError) and error.errno in _NOT_OURS:
         return f"{error.strerror}. {_ADVICE}", 2
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
         return "There is not enough memory for this: close other programs, or ask for less at once.", 2
     name = type(error).__name__
     what = _joined(f"{name}: {error}" if str(error) else name)

@@ -15,6 +15,7 @@ from pianomuse.errors import ConfigError, DatasetError
 from pianomuse.tokens.augment import Augmenter, draw_shift
 from pianomuse.tokens.vocabulary import Vocabulary
 
+MAX_FOLDER_WEIGHT = 1000
 IGNORE = -100
 """Target value that the loss passes over."""
 _ASKED = ("PAD", "BOS", "Fill", "Task", "Dynamics", "Key", "Hand", "Voices", "Density", "Ending", "Bars")
@@ -28,9 +29,9 @@ Batch = dict[str, NDArray[np.int64]]
 class BatchSettings:
     """What a training batch is made of."""
 
-    batch_size: int = field(default=8, metadata={"help": "examples in a batch", "min": 1})
-    max_tokens: int = field(default=1024, metadata={"help": "longest example, in tokens", "min": 32})
-    seed: int = field(default=0, metadata={"help": "seed of data order and augmentation"})
+    batch_size: int = field(default=8, metadata={"help": "examples in a batch", "min": 1, "max": 65_536})
+    max_tokens: int = field(default=1024, metadata={"help": "longest example, in tokens", "min": 32, "max": 1_048_576})
+    seed: int = field(default=0, metadata={"help": "seed of data order and augmentation", "min": 0})
     augment: bool = field(default=True, metadata={"help": "transpose, change tempo and loudness at random"})
     examples: str = field(
         default="mix",
@@ -47,13 +48,14 @@ class BatchSettings:
         },
     )
     length_power: float = field(
-        default=0.7, metadata={"help": "a piece is drawn in proportion to its length to this power"}
+        default=0.7, metadata={"help": "a piece is drawn in proportion to its length to this power", "min": 0, "max": 4}
     )
     ahead: int = field(
         default=2 * _POOL,
         metadata={
             "help": "batches a thread draws ahead, 0 none; they are the same",
             "min": 0,
+            "max": 4096,
             "resume": "the same batches",
         },
     )
@@ -95,7 +97,8 @@ class BatchMaker:
         self.maker = example_maker(store, settings, mix)
         self.targets = TargetMask(vocabulary)
         self._augmenter = Augmenter(vocabulary)
-        weights = _sizes(self.maker, store).astype(np.float64) ** settings.length_power
+        sizes = _sizes(self.maker, store).astype(np.float64)
+        weights = np.where(sizes > 0, sizes**settings.length_power, 0.0)  # 0 to the power 0 is 1
         factors = _folder_weights(settings.folder_weights)
         weights *= [factors.get(name.split("/", 1)[0], 1.0) for name in store.names()]
         self.probabilities = weights / weights.sum()
@@ -134,17 +137,21 @@ class BatchMaker:
 
 def _folder_weights(text: str) -> dict[str, float]:
     """Read ``chopin=2,pop909=0.5``."""
-    weights = {}
-    for part in filter(None, text.split(",")):
-        name, _, number = part.partition("=")
+    weights: dict[str, float] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, _, number = (side.strip() for side in part.partition("="))
         try:
-            weights[name.strip()] = float(number)
+            weight = float(number)
         except ValueError:
-            raise ConfigError(f"folder_weights: {part!r} is not NAME=NUMBER, such as chopin=2") from None
-        if weights[name.strip()] <= 0:
+            raise ConfigError(f"folder_weights: {part[:60]!r} is not NAME=NUMBER, such as chopin=2") from None
+        if not 0 < weight <= MAX_FOLDER_WEIGHT:  # not NaN either
             raise ConfigError(
-                f"folder_weights: {part!r}: give a number above 0; leave a folder out with prepare --exclude"
+                f"folder_weights: {part[:60]!r}: give a number above 0, at most {MAX_FOLDER_WEIGHT}; leave a folder "
+                "out with prepare --exclude"
             )
+        if name in weights:
+            raise ConfigError(f"folder_weights: {name} is given twice; give each folder one number")
+        weights[name] = weight
     return weights
 
 

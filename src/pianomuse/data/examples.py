@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pianomuse.data.pieces import UNKNOWN_KEY, TokenPiece, View
 from pianomuse.data.store import PieceStore
-from pianomuse.errors import DatasetError
+from pianomuse.errors import ConfigError, DatasetError
 from pianomuse.midi.keys import key_of_signature, key_scores
 from pianomuse.tokens.notes import (
     density_bin,
@@ -27,19 +27,30 @@ from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, PromptWriter, Wishes
 from pianomuse.tokens.vocabulary import GRID, MAX_BARS_TO_WRITE, Vocabulary
 
 ATTEMPTS = 16
+KINDS = ("continuation", "fill_prefix_first", "fill_suffix_first", "hand", "melody", "accompany")
 
 
 @dataclass(frozen=True)
 class ExampleMix:
     """How often each kind of example is drawn (shares, need not add up to one), and how controls are dropped."""
 
-    continuation: float = field(default=0.55, metadata={"help": "share of plain continuation"})
-    fill_prefix_first: float = field(default=0.12, metadata={"help": "share of fill, prefix before suffix"})
-    fill_suffix_first: float = field(default=0.12, metadata={"help": "share of fill, suffix before prefix"})
-    hand: float = field(default=0.08, metadata={"help": "share of: one hand given, write the other"})
-    melody: float = field(default=0.05, metadata={"help": "share of: melody alone, continue it"})
-    accompany: float = field(default=0.08, metadata={"help": "share of: melody given, write what goes under it"})
-    drop_control: float = field(default=0.4, metadata={"help": "probability of leaving out each control"})
+    continuation: float = field(default=0.55, metadata={"help": "share of plain continuation", "min": 0, "max": 1000})
+    fill_prefix_first: float = field(
+        default=0.12, metadata={"help": "share of fill, prefix before suffix", "min": 0, "max": 1000}
+    )
+    fill_suffix_first: float = field(
+        default=0.12, metadata={"help": "share of fill, suffix before prefix", "min": 0, "max": 1000}
+    )
+    hand: float = field(
+        default=0.08, metadata={"help": "share of: one hand given, write the other", "min": 0, "max": 1000}
+    )
+    melody: float = field(default=0.05, metadata={"help": "share of: melody alone, continue it", "min": 0, "max": 1000})
+    accompany: float = field(
+        default=0.08, metadata={"help": "share of: melody given, write what goes under it", "min": 0, "max": 1000}
+    )
+    drop_control: float = field(
+        default=0.4, metadata={"help": "probability of leaving out each control", "min": 0, "max": 1}
+    )
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,8 @@ class ExampleMaker:
         self.vocabulary = vocabulary
         self.max_tokens = max_tokens
         self.mix = mix or ExampleMix()
+        if not any(getattr(self.mix, kind) for kind in KINDS):
+            raise ConfigError(f"all shares of {', '.join(KINDS)} are 0: give one of them a share")
         self.prompt = PromptWriter(vocabulary)
 
     def sizes(self, store: PieceStore) -> NDArray[np.int64]:
@@ -80,10 +93,11 @@ class ExampleMaker:
             kinds.append((self.mix.hand, self.hand))
         if "melody" in piece.views:
             kinds += [(self.mix.melody, self.melody), (self.mix.accompany, self.accompany)]
-        shares = np.array([share for share, _ in kinds])
+        shares = np.array([share for share, _ in kinds], dtype=np.float64)
+        n_drawn = ATTEMPTS // 2 if shares.any() else 0
         # A kind that does not fit gives way to continuation, and a place with a bar too full to another place.
         for attempt in range(ATTEMPTS):
-            choice = int(rng.choice(len(kinds), p=shares / shares.sum())) if attempt < ATTEMPTS // 2 else 0
+            choice = int(rng.choice(len(kinds), p=shares / shares.sum())) if attempt < n_drawn else 0
             example = kinds[choice][1](piece, rng)
             if example is not None:
                 return example

@@ -271,7 +271,7 @@ def load_attention(folder: str | Path, fingerprint: str) -> AttentionModel:
         vocabulary = json.loads((path / "tokenizer.json").read_text(encoding="utf-8"))["fingerprint"]
         config = _config(header)
         tensors = load_file(path / "model.safetensors")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder}: no attention reference can be read there ({error}); train one with scripts/train_attention.py"
         ) from None

@@ -232,7 +232,7 @@ def _remembered(part: Path, note: Path, url: str) -> Said:
         known = json.loads(note.read_text(encoding="utf-8"))
         if known["url"] == url and isinstance(known["validator"], str) and known["validator"]:
             return Said(validator=known["validator"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     part.unlink(missing_ok=True)
     return Said()

@@ -100,7 +100,7 @@ def _already(source: Source, out: Path) -> Fetched:
     """Find what an earlier fetch left."""
     try:
         receipt = json.loads((out / RECEIPT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         receipt = None
     if not isinstance(receipt, dict) or receipt.get("name") != source.name:
         raise RequestError(f"--out {out}: is there already and is not {source.name}; remove it or name another folder")

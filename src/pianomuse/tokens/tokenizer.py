@@ -155,7 +155,7 @@ class PianoTokenizer:
         """Read a saved tokenizer; raise VocabularyError when it is damaged or another version's."""
         try:
             document = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise VocabularyError(f"{path}: cannot be read as a saved vocabulary ({error})") from None
         tokenizer = cls()
         require_same(Vocabulary.from_json(document).fingerprint, tokenizer.vocabulary.fingerprint, str(path))

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from pianomuse.checkpoint.config import parameter_count
+from pianomuse.checkpoint.config import MAX_LAYERS, parameter_count
 from pianomuse.data.ahead import draw_ahead
 from pianomuse.data.batches import Batch, BatchMaker, BatchSettings, validation_batches
 from pianomuse.data.examples import ExampleMix
@@ -20,6 +20,7 @@ from pianomuse.errors import ConfigError, RequestError
 from pianomuse.lock import Lock
 from pianomuse.midi.write import write_atomically
 from pianomuse.model.compiled import can_use_loops, compile_blocks, use_loops
+from pianomuse.model.presets import PRESETS
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.settings import override, read_toml, to_toml
 from pianomuse.train.adapter_run import adapt, open_run_folder
@@ -42,10 +43,11 @@ from pianomuse.wkv import BACKENDS, backend_for
 class RunSettings:
     """What the model is, and how it is validated."""
 
-    preset: str = field(default="small-piano", metadata={"help": "size of a new model"})
+    preset: str = field(default="small-piano", metadata={"help": "size of a new model", "choices": tuple(PRESETS)})
     init: str = field(default="", metadata={"help": "checkpoint the run began with"})
     n_layer: int | None = field(
-        default=None, metadata={"help": "layers, if not the preset's; with --init new ones are added", "min": 1}
+        default=None,
+        metadata={"help": "layers, if not the preset's; with --init new ones are added", "min": 1, "max": MAX_LAYERS},
     )
     grow: str = field(
         default="spread", metadata={"help": "where layers added to --init go", "choices": ("spread", "end")}
@@ -53,7 +55,9 @@ class RunSettings:
     deep_embed: bool = field(
         default=False, metadata={"help": "RWKV-8's DeepEmbed: every token gates the channel mix by a matrix of its own"}
     )
-    validation_examples: int = field(default=64, metadata={"help": "examples of the validation works", "min": 1})
+    validation_examples: int = field(
+        default=64, metadata={"help": "examples of the validation works", "min": 1, "max": 65_536}
+    )
 
 
 SECTIONS = {"run": RunSettings, "train": TrainSettings, "batches": BatchSettings, "mix": ExampleMix}
@@ -237,11 +241,10 @@ def _sections(
     dataset: Path, out: Path, preset: str | None, init: Path | None, resume: bool, changes: Sequence[str]
 ) -> dict[str, Any]:
     """Return the settings of every section: those of the run in `out`, or new ones, with the changes applied."""
-    config_path = out / "config.toml"
     asked = {"preset": preset, "init": None if init is None else str(init)}
     given = {name: value for name, value in asked.items() if value is not None}
     if resume:
-        before = read_toml(config_path, SECTIONS)
+        before = read_toml(out / "config.toml", SECTIONS)
         after = override_sections({**before, "run": replace(before["run"], **given)}, changes)
         require_same_run(before, after, dataset, out)
         return after
@@ -257,7 +260,7 @@ def override_sections(sections: dict[str, Any], changes: Sequence[str]) -> dict[
     unknown = [key for key in keys if not any(key in names for names in known.values())]
     if unknown:
         everything = ", ".join(sorted(set().union(*known.values())))
-        raise ConfigError(f"--set: unknown settings {', '.join(unknown)}; known are {everything}")
+        raise ConfigError(f"--set: unknown settings {', '.join(unknown)[:200] or '(no name)'}; known are {everything}")
     return {
         name: override(value, [change for change, key in zip(changes, keys, strict=True) if key in known[name]])
         for name, value in sections.items()

@@ -41,8 +41,8 @@ def note_start(run: Path, *, step: int, device: str, gpu: str | None, threads: i
     """
     path = run / "environment.json"
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))["starts"] if step > 0 else []
-    except (OSError, ValueError, KeyError, TypeError):
+        before = list(json.loads(path.read_text(encoding="utf-8"))["starts"]) if step > 0 else []
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         before = []  # a run of an earlier version
     now = {"step": step, **describe(), "device": device, "gpu": gpu, "threads": threads}
     document = json.dumps({"starts": [*before, now]}, indent=1, ensure_ascii=False)

@@ -55,7 +55,7 @@ class Metrics:
     def forget_after(self, step: int) -> None:
         """Drop the lines that a resumed run will write again, and one that was cut off in the middle."""
         if self.path.exists():
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
             kept = [line for line in lines if _step_of(line) <= step]
             write_atomically(self.path, "".join(line + "\n" for line in kept).encode())
 
@@ -70,5 +70,5 @@ class Metrics:
 def _step_of(line: str) -> float:
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return float("inf")

@@ -112,5 +112,5 @@ def keep_data(dataset: Path, header: Header, run: Path, *, resume: bool) -> str:
 def _read(path: Path) -> RunData:
     try:
         return RunData(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DatasetError(f"{path} is damaged ({error}); delete it to go on without the comparison") from None

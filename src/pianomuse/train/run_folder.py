@@ -15,11 +15,12 @@ RUN/
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -31,12 +32,14 @@ from pianomuse.errors import CheckpointError, StorageError
 from pianomuse.lock import Lock
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.model.weights import load_weights, weights_of
+from pianomuse.reading import read_bounded
 from pianomuse.train.loss import LossSums
 from pianomuse.train.metrics import Metrics, Values
 from pianomuse.train.training_state import optimizer_state, restore_chance, restore_optimizer
 
 _STEP = re.compile(r"step-(\d+)")
 SHARDS = "train.shards"
+_MAX_POSITION_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -190,8 +193,27 @@ class RunFolder:
 
 
 def read_position(folder: Path) -> Position:
-    """Read the position of a periodic checkpoint."""
-    return Position(**json.loads((folder / "train.json").read_text(encoding="utf-8")))
+    """Read the position of a periodic checkpoint.
+
+    Raises:
+        ValueError: it holds what no run has written; OSError, TypeError and more as the file is damaged.
+    """
+    position = Position(**json.loads(read_bounded(folder / "train.json", _MAX_POSITION_BYTES)))
+    for item in fields(Position):
+        value = getattr(position, item.name)
+        if item.name == "scaler":
+            is_right = isinstance(value, dict) and all(map(_is_number, value.values()))
+        elif item.name == "best_bits_per_note":
+            is_right = value is None or _is_number(value)
+        else:
+            is_right = _is_number(value) and value >= 0 and isinstance(value, type(item.default))
+        if not is_right:
+            raise ValueError(f"train.json: {item.name} = {str(value)[:60]}")
+    return position
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @contextmanager
@@ -199,8 +221,9 @@ def reading_state(folder: Path) -> Iterator[None]:
     """Turn what goes wrong while a training state is read into a CheckpointError."""
     try:
         yield
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder}: the training state is damaged ({error}); use it with --init") from error
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{folder}: the training state is damaged ({reason}); use it with --init") from error
 
 
 def lock_run(out: Path) -> Lock:

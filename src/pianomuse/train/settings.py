@@ -36,7 +36,9 @@ class TrainSettings:
             "resume": "at once",
         },
     )
-    accumulate: int = field(default=1, metadata={"help": "batches whose gradients make one step", "min": 1})
+    accumulate: int = field(
+        default=1, metadata={"help": "batches whose gradients make one step", "min": 1, "max": 65_536}
+    )
     micro_rows: int = field(
         default=0,
         metadata={
@@ -46,10 +48,11 @@ class TrainSettings:
         },
     )
     lr: float = field(
-        default=1e-3, metadata={"help": "highest learning rate", "min": 0, "resume": "from the next step on"}
+        default=1e-3, metadata={"help": "highest learning rate", "min": 0, "max": 1, "resume": "from the next step on"}
     )
     lr_final: float = field(
-        default=1e-4, metadata={"help": "learning rate at the end", "min": 0, "resume": "from the next step on"}
+        default=1e-4,
+        metadata={"help": "learning rate at the end", "min": 0, "max": 1, "resume": "from the next step on"},
     )
     logits_chunk: int = field(
         default=0,
@@ -60,10 +63,14 @@ class TrainSettings:
         },
     )
     warmup_steps: int = field(default=10, metadata={"help": "steps until the learning rate is reached", "min": 0})
-    weight_decay: float = field(default=0.1, metadata={"help": "of the large matrices and nothing else", "min": 0})
-    beta1: float = field(default=0.9, metadata={"help": "AdamW's memory of the gradient", "min": 0, "max": 1})
-    beta2: float = field(default=0.99, metadata={"help": "AdamW's memory of its square", "min": 0, "max": 1})
-    eps: float = field(default=1e-18, metadata={"help": "AdamW's epsilon; with adamw8bit 1e-18 becomes 1e-8", "min": 0})
+    weight_decay: float = field(
+        default=0.1, metadata={"help": "of the large matrices and nothing else", "min": 0, "max": 10}
+    )
+    beta1: float = field(default=0.9, metadata={"help": "AdamW's memory of the gradient", "min": 0, "max": 0.9999999})
+    beta2: float = field(default=0.99, metadata={"help": "AdamW's memory of its square", "min": 0, "max": 0.9999999})
+    eps: float = field(
+        default=1e-18, metadata={"help": "AdamW's epsilon; with adamw8bit 1e-18 becomes 1e-8", "min": 1e-30, "max": 1}
+    )
     optimizer: str = field(
         default="adamw",
         metadata={
@@ -81,7 +88,9 @@ class TrainSettings:
     label_smoothing: float = field(
         default=0.0, metadata={"help": "probability spread over all tokens", "min": 0, "max": 0.9}
     )
-    l2_wrap: float = field(default=1e-4, metadata={"help": "pull on the largest logit, keeps logits small", "min": 0})
+    l2_wrap: float = field(
+        default=1e-4, metadata={"help": "pull on the largest logit, keeps logits small", "min": 0, "max": 1}
+    )
     stages: str = field(
         default="auto",
         metadata={
@@ -91,19 +100,26 @@ class TrainSettings:
     )
     stage1_steps: int = field(default=300, metadata={"help": "steps of the first stage, if there are stages", "min": 1})
     stage2_body_lr: float = field(
-        default=0.1, metadata={"help": "of the body in the second stage, as a share of lr", "min": 0}
+        default=0.1, metadata={"help": "of the body in the second stage, as a share of lr", "min": 0, "max": 10}
     )
     stage2_rows_lr: float = field(
-        default=4.0, metadata={"help": "of embedding and head in the second stage, times the body's", "min": 0}
+        default=4.0,
+        metadata={"help": "of embedding and head in the second stage, times the body's", "min": 0, "max": 100},
     )
     freeze: str = field(
         default="", metadata={"help": "parameters that stay as they are, by patterns such as emb.*,blocks.0.*"}
     )
     lora_rank: int = field(
         default=0,
-        metadata={"help": "train adapters of this rank beside the projections and nothing else, 0 is none", "min": 0},
+        metadata={
+            "help": "train adapters of this rank beside the projections and nothing else, 0 is none",
+            "min": 0,
+            "max": 4096,
+        },
     )
-    lora_alpha: float = field(default=32.0, metadata={"help": "an adapter counts lora_alpha / lora_rank", "min": 0})
+    lora_alpha: float = field(
+        default=32.0, metadata={"help": "an adapter counts lora_alpha / lora_rank", "min": 0, "max": 10_000}
+    )
     patience: int = field(
         default=0,
         metadata={"help": "end after so many validations without a new best, 0 never", "min": 0, "resume": "at once"},

@@ -39,14 +39,21 @@ def optimizer_state(model: PianoMuseRWKV, optimizer: torch.optim.Optimizer) -> d
 
 
 def restore_optimizer(model: PianoMuseRWKV, optimizer: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_state` returned."""
+    """Put back what `optimizer_state` returned.
+
+    Raises:
+        KeyError, ValueError: a part is missing, of another shape, or not finite.
+    """
     for name, parameter in model.named_parameters():
         if f"step.{name}" not in state:
             continue  # a parameter that has had no gradient yet
         own = optimizer.state[parameter] = {"step": state[f"step.{name}"]}
         for key in MOMENTS:
             if f"{key}.{name}" in state:
-                own[key] = like(state[f"{key}.{name}"], parameter)
+                moment = state[f"{key}.{name}"]
+                if moment.shape != parameter.shape or not bool(torch.isfinite(moment).all()):
+                    raise ValueError(f"{key}.{name} is not {list(parameter.shape)} finite numbers")
+                own[key] = like(moment, parameter)
             else:
                 own[key] = quantised({part: state[f"{key}.{part}.{name}"] for part in PARTS}, parameter)
         if not (isinstance(optimizer, torch.optim.AdamW) or is_eight_bit(optimizer)):

@@ -156,7 +156,7 @@ def _remembered(vcvars: Path) -> dict[str, str] | None:
         kept = json.loads(_cache_file(vcvars).read_text(encoding="utf-8"))
         variables = {str(name): str(value) for name, value in kept["variables"].items()}
         is_same = kept["key"] == _key(vcvars)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return variables if is_same and shutil.which("cl", path=variables.get("PATH", "")) else None
 

@@ -34,7 +34,7 @@ class Settings:
     length: int = field(default=64, metadata={"help": "bars of the piece that is made", "min": 4, "max": 1000})
     bars: int = field(default=2, metadata={"help": "bars of an idea", "min": 1, "max": 32})
     candidates: int = field(default=4, metadata={"help": "ideas", "min": 1, "max": 16})
-    runs: int = field(default=5, metadata={"help": "times; the median counts", "min": 1})
+    runs: int = field(default=5, metadata={"help": "times; the median counts", "min": 1, "max": 10_000})
     model: str = field(default="", metadata={"help": "name or path; the default model without it"})
 
 

@@ -27,13 +27,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pianomuse.checkpoint.config import ModelConfig, parameter_count, tensor_shapes
+from pianomuse.checkpoint.config import (
+    MAX_LAYERS,
+    MAX_VOCABULARY,
+    MAX_WIDTH,
+    ModelConfig,
+    parameter_count,
+    tensor_shapes,
+)
 from pianomuse.evaluate.bench import ceilings
 from pianomuse.evaluate.bench.outcome import Outcome, Row, Tell, machine
 from pianomuse.evaluate.bench.turns import Slice, fastest, take_turns
 from pianomuse.runtime.engine import CpuEngine
 from pianomuse.runtime.packing import Precision
 from pianomuse.runtime.state import State
+from pianomuse.runtime.workers import MAX_THREADS
+from pianomuse.settings import whole_numbers
 from pianomuse.train.environment import n_cores
 
 KINDS: tuple[Precision, ...] = ("float32", "int8")
@@ -45,17 +54,22 @@ Weights = dict[str, NDArray[np.float32]]
 class Settings:
     """The model's size and how long to measure."""
 
-    n_layer: int = field(default=12, metadata={"help": "layers", "min": 1})
-    n_embd: int = field(default=384, metadata={"help": "width, a multiple of 64", "min": 64})
-    vocab_size: int = field(default=512, metadata={"help": "tokens in the vocabulary", "min": 2})
-    threads: int | None = field(default=None, metadata={"help": "of ours; not set: what the engine chooses", "min": 1})
+    n_layer: int = field(default=12, metadata={"help": "layers", "min": 1, "max": MAX_LAYERS})
+    n_embd: int = field(
+        default=384, metadata={"help": "width, a multiple of 64", "min": 64, "max": MAX_WIDTH, "multiple_of": 64}
+    )
+    vocab_size: int = field(default=512, metadata={"help": "tokens in the vocabulary", "min": 2, "max": MAX_VOCABULARY})
+    threads: int | None = field(
+        default=None, metadata={"help": "of ours; not set: what the engine chooses", "min": 1, "max": MAX_THREADS}
+    )
     contexts: str = field(default="512,4096,16384", metadata={"help": "lengths at which the Transformer is timed"})
-    seconds: float = field(default=3.0, metadata={"help": "for each contender", "min": 0})
+    seconds: float = field(default=3.0, metadata={"help": "for each contender", "min": 0, "max": 3600})
 
 
 def measure(settings: Settings, tell: Tell = lambda text: None) -> Outcome:
     """Compare the runtime, in float32 and int8, alone and with eight lanes, with its peers."""
     config = ModelConfig(settings.vocab_size, settings.n_layer, settings.n_embd)
+    contexts = whole_numbers("contexts", settings.contexts, most=1_048_576)
     weights = random_weights(config)
     tell(f"laying out L{config.n_layer}-D{config.n_embd}, {parameter_count(config) / 1e6:.1f}M parameters")
     engines = {kind: CpuEngine(config, weights, precision=kind, threads=settings.threads) for kind in KINDS}
@@ -64,7 +78,6 @@ def measure(settings: Settings, tell: Tell = lambda text: None) -> Outcome:
         contenders |= {f"decode/{kind}/batch{lanes}": _writes(engine, lanes) for lanes in (1, 8)}
         contenders[f"prefill/{kind}"] = _reads(engine.prefill, config.vocab_size)
     ours = list(contenders)
-    contexts = [int(length) for length in settings.contexts.split(",") if length]
     contenders |= _peers(config, weights, contexts)
     tell(f"timing {len(contenders)} contenders")
     best = take_turns(contenders, seconds=settings.seconds)

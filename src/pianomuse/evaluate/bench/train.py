@@ -19,15 +19,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pianomuse.checkpoint.config import parameter_count
+from pianomuse.checkpoint.config import MAX_VOCABULARY, parameter_count
 from pianomuse.devices import Device, choose_device
 from pianomuse.evaluate.bench import ceilings
 from pianomuse.evaluate.bench.outcome import Outcome, Row, Tell, machine
 from pianomuse.evaluate.bench.transformer import Transformer
 from pianomuse.evaluate.bench.turns import Clock, Slice, fastest, take_turns
 from pianomuse.model.compiled import can_use_loops, use_loops
-from pianomuse.model.presets import preset_config
+from pianomuse.model.presets import PRESETS, preset_config
 from pianomuse.model.rwkv import PianoMuseRWKV
+from pianomuse.settings import whole_numbers
 from pianomuse.train.environment import n_cores
 
 
@@ -35,14 +36,16 @@ from pianomuse.train.environment import n_cores
 class Settings:
     """The model's size, the batch, and how long to measure."""
 
-    preset: str = field(default="tiny", metadata={"help": "size of the model"})
-    vocab_size: int = field(default=761, metadata={"help": "tokens in the vocabulary", "min": 2})
-    tokens: int = field(default=4096, metadata={"help": "in a batch", "min": 1})
+    preset: str = field(default="tiny", metadata={"help": "size of the model", "choices": tuple(PRESETS)})
+    vocab_size: int = field(default=761, metadata={"help": "tokens in the vocabulary", "min": 2, "max": MAX_VOCABULARY})
+    tokens: int = field(default=4096, metadata={"help": "in a batch", "min": 1, "max": 16_777_216})
     lengths: str = field(default="1024,4096", metadata={"help": "tokens in a row"})
-    loop_steps: int = field(default=128, metadata={"help": "tokens in a row for the reference loop", "min": 1})
+    loop_steps: int = field(
+        default=128, metadata={"help": "tokens in a row for the reference loop", "min": 1, "max": 65_536}
+    )
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda, npu or mps"})
     precision: str = field(default="auto", metadata={"help": "auto, bfloat16 or float32"})
-    seconds: float = field(default=10.0, metadata={"help": "for each contender", "min": 0})
+    seconds: float = field(default=10.0, metadata={"help": "for each contender", "min": 0, "max": 3600})
     busy: bool = field(
         default=False,
         metadata={"help": "one thread, and its processor time in place of the clock: for a machine with other load"},
@@ -53,7 +56,7 @@ def measure(settings: Settings, tell: Tell = lambda text: None) -> Outcome:
     """Compare a training step with its peers."""
     device = choose_device(settings.device, precision=settings.precision)
     config = preset_config(settings.preset, settings.vocab_size)
-    lengths = [int(length) for length in settings.lengths.split(",") if length]
+    lengths = whole_numbers("lengths", settings.lengths, most=settings.tokens)
     clock: Clock = time.process_time if settings.busy else time.perf_counter
     threads = 1 if settings.busy else n_cores()
 

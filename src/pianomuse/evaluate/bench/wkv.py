@@ -45,15 +45,17 @@ Operator = Callable[[Given], tuple[Tensor, Tensor]]
 class Settings:
     """Sizes and how long to measure."""
 
-    batch_size: int = field(default=8, metadata={"help": "B", "min": 1})
-    steps: int = field(default=1024, metadata={"help": "T, a multiple of 32", "min": 32})
-    heads: int = field(default=6, metadata={"help": "H, of 64 channels each", "min": 1})
-    loop_steps: int = field(default=128, metadata={"help": "T of the reference loop", "min": 1})
+    batch_size: int = field(default=8, metadata={"help": "B", "min": 1, "max": 4096})
+    steps: int = field(
+        default=1024, metadata={"help": "T, a multiple of 32", "min": 32, "max": 1_048_576, "multiple_of": 32}
+    )
+    heads: int = field(default=6, metadata={"help": "H, of 64 channels each", "min": 1, "max": 256})
+    loop_steps: int = field(default=128, metadata={"help": "T of the reference loop", "min": 1, "max": 65_536})
     dtype: str = field(
         default="float32", metadata={"help": "of the inputs", "choices": ("float32", "bfloat16", "float16")}
     )
     device: str = field(default="auto", metadata={"help": "auto, cpu or cuda"})
-    seconds: float = field(default=5.0, metadata={"help": "for each contender", "min": 0})
+    seconds: float = field(default=5.0, metadata={"help": "for each contender", "min": 0, "max": 3600})
     busy: bool = field(
         default=False,
         metadata={"help": "one thread, and its processor time in place of the clock: for a machine with other load"},
