@@ -21,6 +21,13 @@ def test_the_studio_says_what_it_found_and_takes_a_correction(studio, tmp_path: 
     notice = studio.page.locator("#free-time")
     notice.wait_for(timeout=FIRST_MS)
     assert "No metronome: found" in notice.inner_text()
+    top, roll = (studio.page.locator(place).bounding_box() for place in ("#top", "#roll"))
+    box = notice.bounding_box()
+    assert top["y"] + top["height"] <= box["y"] + 1
+    assert box["y"] + box["height"] <= roll["y"]
+    studio.page.click("#language")
+    assert "未跟随节拍器" in notice.inner_text()
+    studio.page.click("#language")
     before = studio.look("s.project.tempos.map((tempo) => tempo.bpm)")
     fields = notice.locator("input")
     fields.nth(1).fill(str(round(2 * before[0])))

@@ -145,9 +145,9 @@ def parse_chord(symbol: str) -> Chord:
     quality = found[3].replace("♭", "b") if found else ""
     quality = _OTHER_SPELLINGS.get(quality, quality)
     if found is None or quality not in CHORD_TONES:
-        known = ", ".join(f"C{kind}" for kind in CHORD_TONES if kind)
+        known = [f"C{kind}" for kind in CHORD_TONES if kind]
         raise RequestError(
-            f"--chords: {symbol} is no chord known here; there are major and {known}, with or without /bass",
+            f"--chords: {symbol} is no chord known here; there are major and {', '.join(known)}, with or without /bass",
             "chord_unknown",
             value=symbol,
             known=known,

@@ -75,9 +75,9 @@ def _check(piece: Piece, first_downbeat_s: float | None, tempo_bpm: float | None
             most=TEMPOS_BPM[1],
         )
     if metre is not None and metre not in METRES:
-        known = ", ".join(f"{a}/{b}" for a, b in METRES)
+        known = [f"{a}/{b}" for a, b in METRES]
         raise RequestError(
-            f"--metre {metre[0]}/{metre[1]}: of a recording, bars of {known} can be found",
+            f"--metre {metre[0]}/{metre[1]}: of a recording, bars of {', '.join(known)} can be found",
             "metre_not_found",
             value=f"{metre[0]}/{metre[1]}",
             known=known,

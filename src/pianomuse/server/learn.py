@@ -27,7 +27,7 @@ def main(model: str, pieces: str, out: str, minutes: str) -> None:
     from pianomuse.checkpoint.style import save_style
     from pianomuse.data.own_pieces import read_own_pieces
     from pianomuse.errors import PianoMuseError
-    from pianomuse.server.faults import code_of, detail_of
+    from pianomuse.server.faults import Told, code_of, detail_of
     from pianomuse.train.tune import RECIPE, tune
 
     if hasattr(os, "nice"):
@@ -43,8 +43,8 @@ def main(model: str, pieces: str, out: str, minutes: str) -> None:
         save_style(Path(out), style)
     except PianoMuseError as error:
         message = str(error).replace(f"{pieces}/", "").replace(pieces, "your pieces")
-        told = detail_of(error.sentence)
-        _tell(error={"message": message, "code": code_of(error), **told})
+        told = Told(code=code_of(error), message=message, **detail_of(error.sentence))
+        _tell(error=told.model_dump())
         return
     facts = {"pieces": len(found), "left_out": sum(dropped.values())}
     _tell(done=1.0, minutes_left=0.0, style=facts | {"before": learnt.before, "after": learnt.after})

@@ -124,7 +124,7 @@ class Tuning:
             news = {"state": "failed", **told.pop("error")}
         with self._lock:
             if self.is_running:
-                self.progress = self.progress.model_copy(update=told | news)
+                self.progress = Progress.model_validate(self.progress.model_dump() | told | news)
 
 
 def missing() -> str:

@@ -33,7 +33,6 @@ export function showFreeTime(grid, again = () => {}) {
     button("freeFile", () => again({ grid: "file" })),
     button("freeFine", () => form.remove()),
   );
-  form.style.cssText = "display:flex;flex-wrap:wrap;gap:.5em 1em;align-items:center;padding:.4em 1em";
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     /** @type {Told} */
@@ -45,14 +44,12 @@ export function showFreeTime(grid, again = () => {}) {
     else form.remove();
   });
   fillIn(form);
-  byId("problem").before(form);
+  byId("notices").append(form);
 }
 
 /** @param {string} step @param {string} min @param {string} value */
 function field(step, min, value) {
-  const input = make("input", { type: "number", step, min, value, required: "" });
-  input.style.width = "5.5em";
-  return input;
+  return make("input", { type: "number", step, min, value, required: "" });
 }
 
 /** @param {string} key @param {() => void} does */

@@ -43,9 +43,8 @@ function show(key, name, ...buttons) {
   document.getElementById("watched")?.remove();
   const later = make("button", { type: "button", "data-text": "watchedLater" });
   const notice = make("div", { id: "watched", role: "status" }, make("span", { "data-text": key, "data-values": JSON.stringify({ name }) }), ...buttons, later);
-  notice.style.cssText = "display:flex;flex-wrap:wrap;gap:.5em 1em;align-items:center;padding:.4em 1em";
   later.addEventListener("click", () => notice.remove());
   fillIn(notice);
-  byId("problem").before(notice);
+  byId("notices").append(notice);
   return notice;
 }

@@ -93,7 +93,7 @@ export const ABOUT_FILES = {
   metre_unreadable: ["Time signature {value}: write it as in 3/4.", "拍号 {value}：请写成如 3/4。"],
   metre_not_found: ["Time signature {value}: of a recording, bars of {known} can be found.", "拍号 {value}：录音中只能找出 {known} 的小节。"],
   tempo_outside: ["Tempo {value}: choose {least} to {most} quarters a minute.", "速度 {value}：请选择每分钟 {least} 到 {most} 个四分音符。"],
-  downbeat_outside_notes: ["First downbeat at {value} s: the notes begin between 0 and {last} s.", "首个强拍在 {value} 秒：音符开始于 0 到 {last} 秒之间。"],
+  downbeat_outside_notes: ["First downbeat at {value} s: the notes begin between 0 and {last} s; choose a second in between.", "首个强拍在 {value} 秒：音符开始于 0 到 {last} 秒之间；请在其间选择。"],
   strikes_too_few: ["{strikes} strikes are too few to find a beat in: keep the file's bars.", "只弹了 {strikes} 下，无法找出节拍：请沿用文件的小节。"],
   recording_no_notes: ["No notes: give a recording with at least one.", "没有音符：请选择至少有一个音的录音。"],
   watched_unreadable: ["{file} cannot be read ({why}): export it again.", "{file}无法读取（{why}）：请重新导出。"],
