@@ -3,10 +3,10 @@
 How a block is tested follows from what it is:
 
 - Python blocks are run, page by page, with the default model.
-- Commands that compose (complete, fill, vary, harmonise, convert, surprise ...) are run, with tiny random weights,
-  except where RUN_ELSEWHERE names the test that runs them.
-- All other commands (train, prepare, serve, make, pip, scripts ...) are parsed: command, arguments, options, words and
-  setting names must exist. They take minutes, a network or a card, and have tests of their own that run them small.
+- Commands that need seconds and no network (complete, fill, convert, prepare, export, doctor ...) are run, with tiny
+  random weights and the files that the pages name, except where RUN_ELSEWHERE names the test that does.
+- All other commands (train, tune, evaluate, fetch, serve, bench, make, pip, scripts ...) are parsed: command,
+  arguments, options, words and setting names must exist. They have tests of their own that run them small.
 - Blocks marked `text` are for reading: formulas, and what a program prints. JSON must be JSON.
 
 A block that cannot be tested so has a reason before it: `<!-- not run: ... -->`.
@@ -34,6 +34,7 @@ import typer
 from pianomuse import cli
 from pianomuse.checkpoint.config import ModelConfig, tensor_shapes
 from pianomuse.checkpoint.store import save_checkpoint
+from pianomuse.checkpoint.style import Style, model_fingerprint, save_style
 from pianomuse.tokens.vocabulary import piano_vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +44,10 @@ RUN_ELSEWHERE = {
     "docs/howto/limits.md": "tests/cli/test_howto_limits.py",
     "docs/tutorial/train-your-own.md": "tests/test_tutorial.py",
 }
-COMPOSES = ("complete", "fill", "vary", "harmonise", "convert", "surprise", "render", "taste", "info", "vocab")
+ASKS_THE_MODEL = ("complete", "fill", "vary", "harmonise", "mirex")
+IS_RUN = (
+    *ASKS_THE_MODEL, "convert", "surprise", "render", "taste", "info", "vocab", "prepare", "export", "memory", "doctor",
+)  # fmt: skip
 SHELLS = ("", "sh", "console")
 
 
@@ -231,8 +235,8 @@ PIECES = {
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the pages name."""
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path) -> Path:
+    """A folder with the files that the pages name, and what the commands before have made."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "examples", "examples")
     for name, example in PIECES.items():
@@ -245,12 +249,21 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     bass = mido.MidiFile(ROOT / "examples" / "waltz-pickup.mid")
     bass.tracks = [track for track in bass.tracks if track.name != "RH"]
     bass.save("bass-line.mid")
+    (tmp_path / "waltz ideas").mkdir()
+    shutil.copy("waltz.mid", "waltz ideas/waltz.with-completion-1.mid")
+    for folder in ("my-midi-files", "corpora/asap"):
+        shutil.copytree(ROOT / "tests" / "files", folder)
+    for run in ("runs/first", "runs/mine"):
+        shutil.copytree(model, run)
+    shutil.copy(model.parent / "mine.safetensors", "mine.safetensors")
+    prompt = [{"start": 16 + 8 * n, "pitch": 60 + 2 * (n % 4), "duration": 8} for n in range(8)]
+    Path("prompt.json").write_text(json.dumps({"prompt": prompt}), encoding="utf-8")
     return tmp_path
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights."""
+    """Random weights, and beside them a style that was tuned on them."""
     vocabulary = piano_vocabulary()
     config = ModelConfig(vocab_size=len(vocabulary), n_layer=1, n_embd=64)
     rng = np.random.default_rng(5)
@@ -259,30 +272,31 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, shape in tensor_shapes(config).items()
     }
     folder = tmp_path_factory.mktemp("models") / "random"
+    state = np.zeros((config.n_layer, config.n_head, config.head_size, config.head_size), np.float32)
+    style = Style(state, model_fingerprint(config, tensors), vocabulary.fingerprint)
+    save_style(folder.parent / "mine.safetensors", style)
     return save_checkpoint(folder, config, tensors, tokenizer_json=vocabulary.to_json())
 
 
-def composing() -> Iterator[tuple[str, list[str]]]:
-    """Yield the commands that can be run with nothing but a piece; others need what a command before them makes."""
+def commands_to_run() -> Iterator[tuple[str, list[str]]]:
     for block in SHELL_BLOCKS:
         for words in block.commands() if block.page not in RUN_ELSEWHERE else ():
             asked = of_program(words) or [""]
-            needs_more = "--style" in asked or any("runs/" in word or "ideas/" in word for word in asked)
-            if asked[0] in COMPOSES and not needs_more:
+            if asked[0] in IS_RUN:
                 yield block.place, asked
 
 
-COMMANDS = list({tuple(words): (place, words) for place, words in composing()}.values())
+COMMANDS = list({tuple(words): (place, words) for place, words in commands_to_run()}.values())
 
 
 @pytest.mark.parametrize(("place", "words"), COMMANDS, ids=[place for place, _ in COMMANDS])
-def test_commands_that_compose_run(
+def test_commands_run(
     place: str, words: list[str], desk: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if "--to" in words:  # its bars are those of a piece in 4/4 that stops earlier
         shutil.copy(ROOT / "examples" / "broken-off-on-beat-3.mid", "piece.mid")
     small: list[str] = []
-    if words[0] in ("complete", "fill", "vary", "harmonise"):
+    if words[0] in ASKS_THE_MODEL:
         small = ["--model", str(model), "--candidates", "1", "--seed", "1"]
         if words[0] == "harmonise" and "--from-bar" not in words:
             small += ["--from-bar", "3", "--to-bar", "6"]
