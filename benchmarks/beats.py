@@ -7,9 +7,11 @@ Scores of the validation split of MIDI_DIR (works that never served to learn or 
 `scripts/learn_metres.py` reads training works only) are performed by `evaluate.performer` and tracked. Beside it stand
 the file's own 120 to the minute in 4/4, and one tempo that is told where the first and the last beat are. F-measures
 are those of `measure.beat_accuracy`; intervals are drawn over works. Then: how many scores, recordings to a click and
-free recordings are taken for free. With --asap, the annotated performances of a folder in ASAP's format are tracked
-instead. With --alarms, every file of MIDI_DIR is asked whether it is taken for free. Writes
-`results/beats.json`; the last line is the same document. Times are processor time.
+free recordings are taken for free. Which fault it was is told by CMLt and AMLt, by how many are at half or twice the
+tempo, and, where beats and length of the bar are right, by how many have bars that begin on another beat. With --asap,
+the annotated performances of a folder in ASAP's format are tracked instead. With --alarms, every file of MIDI_DIR is
+asked whether it is taken for free. Writes `results/beats.json`; the last line is the same document. Times are processor
+time.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from pianomuse.evaluate.bench.outcome import machine
 from pianomuse.evaluate.bootstrap import mean
 from pianomuse.evaluate.performer import perform, play_to_click
 from pianomuse.fetch.annotations import asap_beats
-from pianomuse.measure.beat_accuracy import beat_f_measure
+from pianomuse.measure.beat_accuracy import beat_f_measure, continuity
 from pianomuse.midi.read import read_midi
 from pianomuse.performance.beats import find_beats
 from pianomuse.performance.clock import seconds_of
@@ -41,6 +43,7 @@ from pianomuse.performance.strikes import find_strikes
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "beats.json"
 ANNOTATIONS = "_annotations.txt"
+SURE = 0.7  # the F of beats that counts as found
 TESTS = ["tests/performance/test_beats.py"]
 SAME_BARS = {(2, 4): (4, 4), (3, 8): (3, 4), (12, 8): (6, 8)}
 """Metres that notation may choose between: the same beats, bars in pairs or halves, another note value."""
@@ -61,7 +64,8 @@ def main() -> None:
     elif options.alarms:
         document = json.loads(RESULTS.read_text(encoding="utf-8")) | {"alarms": alarms(options.midi_dir)}
     else:
-        document = on_scores(options.midi_dir, options.works)
+        document = {"alarms": json.loads(RESULTS.read_text(encoding="utf-8"))["alarms"]}
+        document = on_scores(options.midi_dir, options.works) | document
     document = {"machine": machine(clock="processor time, one thread"), **document}
     if options.asap is None:
         RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -110,18 +114,31 @@ def tracked(file: Any, beats: np.ndarray, downbeats: np.ndarray) -> dict[str, An
     seconds = time.process_time() - began
     default = np.arange(0, float(onset.max()) + 0.5, 0.5)
     steady = steadiest(beats)
+    cmlt, amlt = continuity(beats, ours.beats)
     return {
+        "cmlt": cmlt,
+        "amlt": amlt,
+        "bar": ratio(ours.downbeats, downbeats),
         "beat": beat_f_measure(beats, ours.beats),
         "downbeat": beat_f_measure(downbeats, ours.downbeats),
         "file_beat": beat_f_measure(beats, default),
         "file_downbeat": beat_f_measure(downbeats, default[::4]),
         "steady_beat": beat_f_measure(beats, steady),
         "metre": ours.metre,
-        "level": float(np.median(np.diff(ours.beats)) / np.median(np.diff(beats))) if len(ours.beats) > 2 else 0.0,
+        "level": ratio(ours.beats, beats),
         "seconds": seconds,
         "minutes": float(onset.max() - onset.min()) / 60,
         "beat_places": beat_places(ours.metre),
     }
+
+
+def ratio(found: np.ndarray, true: np.ndarray) -> float:
+    """Return how long the usual distance of found beats is against that of true ones; 0 where there are too few."""
+    return float(np.median(np.diff(found)) / np.median(np.diff(true))) if min(len(found), len(true)) > 2 else 0.0
+
+
+def is_about(value: float, wanted: float) -> bool:
+    return wanted * 0.85 < value < wanted * 1.18
 
 
 def steadiest(beats: np.ndarray) -> np.ndarray:
@@ -155,6 +172,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "steady_beat": "beat F, one tempo that knows the ends",
         "downbeat": "downbeat F, ours",
         "file_downbeat": "downbeat F, the file's bars",
+        "cmlt": "CMLt",
+        "amlt": "AMLt",
     }
     for key, name in names.items():
         found[name] = mean([row[key] for row in rows], works).to_json()
@@ -165,7 +184,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         [float(_bars(row["metre"]) == _bars(row["true_metre"])) for row in one], ids
     ).to_json()
     found["metre right, always 4/4"] = mean([float(row["true_metre"] == (4, 4)) for row in one], ids).to_json()
-    found["beat of the right length"] = mean([float(0.85 < row["level"] < 1.18) for row in rows], works).to_json()
+    found |= faults(rows)
     minutes = sum(row["minutes"] for row in rows)
     found["seconds for five minutes of music"] = round(5 * sum(row["seconds"] for row in rows) / minutes, 3)
     found["longest, seconds"] = round(max(row["seconds"] for row in rows), 3)
@@ -175,6 +194,26 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         found[f"{source}: beat F, downbeat F"] = [
             mean([row[key] for row in own], ids).to_json() for key in ("beat", "downbeat")
         ]
+    return found
+
+
+def faults(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Tell how often which fault happens: the beat's length, the bar's, and where bars begin."""
+    works = [row["work"] for row in rows]
+    found = {
+        name: mean([float(is_about(row["level"], level)) for row in rows], works).to_json()
+        for name, level in (("beat of the right length", 1.0), ("beat twice as long", 2.0), ("beat half as long", 0.5))
+    }
+    sure = [row for row in rows if row["beat"] >= SURE]
+    ids = [row["work"] for row in sure]
+    for name, bar in (("right", 1.0), ("twice as long", 2.0), ("half as long", 0.5)):
+        shares = [float(is_about(row["bar"], bar)) for row in sure]
+        found[f"where beats are right, bar {name}"] = mean(shares, ids).to_json()
+    whole = [row for row in sure if is_about(row["bar"], 1.0)]
+    begun = [float(row["downbeat"] < 0.5) for row in whole]
+    found["where beats and length of the bar are right, bars begin on another beat"] = mean(
+        begun, [row["work"] for row in whole]
+    ).to_json()
     return found
 
 

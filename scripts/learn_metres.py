@@ -1,6 +1,6 @@
 """Learn what `performance/metres.npz` knows about metres, from the training works of a corpus only.
 
-    python scripts/learn_metres.py MIDI_DIR [--pieces 400] [--steps 3000]
+    python scripts/learn_metres.py MIDI_DIR [--pieces 1600] [--steps 8000]
 
 Counts how strikes follow one another in the scores (all training works), then performs some of them and trains a small
 network to tell downbeats, middles of bars, other beats and the rest apart. Needs the extra `train`.
@@ -26,7 +26,8 @@ from pianomuse.performance.metres import CLASSES, FARTHEST, FILE, METRES, PLACES
 from pianomuse.performance.strikes import N_FEATURES, features, find_strikes
 from pianomuse.tokens.quantise import spoken_metre
 
-HIDDEN = 48
+HIDDEN = 96
+DROPOUT = 0.1
 EXCLUDED = ("ccbysa/",)  # what the default model did not learn from either
 MOST_STRIKES = 1500  # of a piece
 
@@ -36,8 +37,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("midi_dir", type=Path)
     parser.add_argument("--scores", type=int, default=1500, help="that are counted")
-    parser.add_argument("--pieces", type=int, default=400, help="that are performed")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--pieces", type=int, default=1600, help="that are performed")
+    parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--out", type=Path, default=FILE)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -169,9 +170,11 @@ def label(seconds: np.ndarray, played: Performance) -> np.ndarray:
 def train(x: np.ndarray, y: np.ndarray, n_steps: int) -> dict[str, np.ndarray]:
     """Train the network that tells the classes apart."""
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-3
-    data, target = torch.from_numpy((x - mean) / spread), torch.from_numpy(y)
+    x -= mean
+    x /= spread
+    data, target = torch.from_numpy(x), torch.from_numpy(y)
     net = torch.nn.Sequential(
-        torch.nn.Linear(N_FEATURES, HIDDEN), torch.nn.ReLU(),
+        torch.nn.Linear(N_FEATURES, HIDDEN), torch.nn.ReLU(), torch.nn.Dropout(DROPOUT),
         torch.nn.Linear(HIDDEN, HIDDEN // 2), torch.nn.ReLU(),
         torch.nn.Linear(HIDDEN // 2, CLASSES),
     )  # fmt: skip
@@ -191,7 +194,7 @@ def train(x: np.ndarray, y: np.ndarray, n_steps: int) -> dict[str, np.ndarray]:
         weight = first.weight.T.numpy() / spread[:, None]
         bias = first.bias.numpy() - (mean / spread) @ first.weight.T.numpy()
     arrays = [weight, bias]
-    for layer in (net[2], net[4]):
+    for layer in (net[3], net[5]):
         arrays += [layer.weight.detach().T.numpy(), layer.bias.detach().numpy()]
     prior = np.log(np.bincount(y, minlength=CLASSES) / len(y)).astype(np.float32)
     return {**{f"layer-{i}": array.astype(np.float16) for i, array in enumerate(arrays)}, "class-prior": prior}

@@ -11,7 +11,7 @@ import pytest
 
 from pianomuse.errors import MidiError, RequestError
 from pianomuse.evaluate.performer import perform, play_to_click
-from pianomuse.measure.beat_accuracy import beat_f_measure
+from pianomuse.measure.beat_accuracy import beat_f_measure, continuity
 from pianomuse.midi.read import read_midi
 from pianomuse.performance.beats import find_beats
 from pianomuse.performance.clock import Clock, seconds_of
@@ -125,6 +125,22 @@ def test_the_f_measure_is_that_of_a_largest_matching() -> None:
         truth, found = (sorted(rng.uniform(0, 0.6, rng.integers(1, 6)).tolist()) for _ in range(2))
         assert beat_f_measure(truth, found) == 2 * by_trying(truth, found) / (len(truth) + len(found))
     assert beat_f_measure([], [1.0]) == 0
+
+
+def test_continuity_tells_the_level_from_the_place() -> None:
+    """By the definition of Davies et al., on beats of one tempo and on those of a player who speeds up."""
+    for beats in (np.arange(40) * 0.5, np.cumsum(np.linspace(0.7, 0.4, 40))):
+        half_way = (beats[1:] + beats[:-1]) / 2
+        assert continuity(beats, beats) == (1, 1)
+        for level in (beats[::2], beats[1::2], np.sort(np.concatenate([beats, half_way])), half_way):
+            right, allowed = continuity(beats, level)
+            assert right == 0
+            assert allowed > 0.97
+        assert continuity(beats, beats + 0.17 * 0.4) == (1, 1)  # near enough, at every tempo here
+        assert continuity(beats, np.arange(0.1, beats[-1], 0.31))[1] < 0.4
+    wrong_half = np.concatenate([beats[:20], half_way[20:]])
+    assert continuity(beats, wrong_half)[0] == pytest.approx(0.5, abs=0.03)
+    assert continuity(beats, []) == continuity([1.0], beats) == (0, 0)
 
 
 def test_annotated_performances_are_judged_as_asap_writes_them(tmp_path: Path, corpus: Path) -> None:

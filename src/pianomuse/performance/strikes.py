@@ -16,9 +16,9 @@ from pianomuse.errors import MidiError
 TOGETHER_S = 0.035  # from one note to the next
 _MOST_TOGETHER_S = 0.10  # from the first note to the last
 _AROUND = 8  # strikes on either side
-_NEIGHBOURS = (-3, -2, -1, 0, 1, 2, 3)
+_REACH = 10  # strikes on either side that the network sees
 N_SIGNS = 13
-N_FEATURES = N_SIGNS * len(_NEIGHBOURS)
+N_FEATURES = N_SIGNS * (2 * _REACH + 1)
 
 Floats = NDArray[np.float64]
 
@@ -88,8 +88,9 @@ def features(strikes: Strikes) -> NDArray[np.float32]:
     """Return the signs of every strike and of its neighbours: float32 [n, N_FEATURES]."""
     signs = _signs(strikes)
     n = len(signs)
-    padded = np.concatenate([np.zeros((3, N_SIGNS)), signs, np.zeros((3, N_SIGNS))])
-    return np.concatenate([padded[3 + k : 3 + k + n] for k in _NEIGHBOURS], axis=1).astype(np.float32)
+    edge = np.zeros((_REACH, N_SIGNS), dtype=np.float32)
+    padded = np.concatenate([edge, signs.astype(np.float32), edge])
+    return np.concatenate([padded[k : k + n] for k in range(2 * _REACH + 1)], axis=1)
 
 
 def _signs(strikes: Strikes) -> Floats:
