@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pianomuse.cli import main
-from pianomuse.errors import RequestError
 from pianomuse.generate.taste import FARTHEST, FEATURES, START, Taste, load_taste, taste_path
 
 
@@ -66,13 +65,3 @@ def test_a_taste_is_kept_and_forgotten(own_config: Path, capsys: pytest.CaptureF
     assert main(["taste", "--reset"]) == 0
     assert load_taste() == Taste()
     assert not taste_path().exists()
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": 1, "choices": 1, "weights": {"near": "x"}}'])
-def test_a_damaged_file_says_how_to_begin_anew(own_config: Path, text: str) -> None:
-    own_config.mkdir()
-    taste_path().write_text(text)
-    with pytest.raises(RequestError, match="taste --reset"):
-        load_taste()
-    assert main(["taste", "--reset"]) == 0
-    assert load_taste() == Taste()

@@ -9,7 +9,7 @@ started. They live in one small file on this machine, and nowhere else.
 from __future__ import annotations
 
 import json
-import math
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,14 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_config_path
 
-from pianomuse.errors import RequestError
-from pianomuse.midi.write import write_atomically
+from pianomuse.errors import StorageError, reason_of
+from pianomuse.midi.write import set_aside, write_atomically
+from pianomuse.reading import read_bounded
+
+LOG = logging.getLogger(__name__)
 
 FEATURES = ("likely", "joins", "near", "fuller", "closes")
 START = {"likely": 0.5, "joins": 0.25, "near": 0.5, "fuller": 0.0, "closes": 0.0}
 FARTHEST = 2.0
 _STEP = 0.15
 _FORMAT = 1
+_MAX_FILE_BYTES = 2**20
 _WORDS = {
     "likely": ("what one would expect", "what one would not expect"),
     "joins": ("what leads into the bars behind", "what does not lead into the bars behind"),
@@ -73,11 +77,23 @@ class Taste:
         return [f"you choose {_WORDS[name][moved[name] < 0]} ({moved[name]:+.2f})" for name in spoken]
 
     def save(self) -> Path:
-        """Write the taste; the file is whole or as it was. Return its path."""
+        """Write the taste; the file is whole or as it was. Return its path.
+
+        Raises:
+            StorageError: it cannot be written.
+
+        """
         path = taste_path()
-        path.parent.mkdir(parents=True, exist_ok=True)
         document = {"format": _FORMAT, "choices": self.n_choices, "weights": dict(self.weights)}
-        return write_atomically(path, json.dumps(document, indent=1).encode())
+        try:
+            return write_atomically(path, json.dumps(document, indent=1).encode())
+        except OSError as error:
+            raise StorageError(
+                f"{path} cannot be written ({error.strerror}): free space there, or export.",
+                "cannot_write",
+                path=str(path),
+                why=reason_of(error),
+            ) from error
 
     def _expected(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the features of the idea that these weights would choose, on the average."""
@@ -96,21 +112,21 @@ def taste_path() -> Path:
 def load_taste() -> Taste:
     """Read the taste; where there is none, nothing was chosen yet.
 
-    Raises:
-        RequestError: the file is damaged.
-
+    A file that cannot be read keeps nothing from working and is not written over: it is set aside, and that is said.
     """
     path = taste_path()
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_bounded(path, _MAX_FILE_BYTES))
         weights = {name: float(document["weights"][name]) for name in FEATURES}
         n_choices = int(document["choices"])
-        if document["format"] != _FORMAT or not all(math.isfinite(weight) for weight in weights.values()):
-            raise ValueError("another format")
-    except FileNotFoundError:
+        if document["format"] != _FORMAT or not all(abs(w - START[name]) <= FARTHEST for name, w in weights.items()):
+            raise ValueError("it is of another version, or its weights are such as no choices give")
+    except (FileNotFoundError, NotADirectoryError):
         return Taste()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RequestError(
-            f"{path} is damaged ({error}); begin anew with `pianomuse taste --reset`", "taste_damaged", path=str(path)
-        ) from error
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        kept = set_aside(path)
+        where = f"it is kept as {kept.name}, and choices are learnt anew" if kept else "mend or remove it"
+        LOG.warning("%s, what was learnt from your choices, cannot be read (%s): %s.", path, reason, where)
+        return Taste()
     return Taste(weights, n_choices)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from pianomuse.errors import CheckpointError
 from pianomuse.measure.originality import step_kinds, step_runs
 from pianomuse.measure.passage import Passage
+from pianomuse.reading import read_bounded
 
 RUN_STEPS = 11
 WINDOW = 5
@@ -31,6 +33,7 @@ LIMIT_NOTES = 16
 """Stretches longer than this are named; see the module on which of them cannot be missed."""
 
 _FORMAT = 1
+_MAX_FILE_BYTES = 256 * 2**20
 _NO_WORK = np.uint16(0xFFFF)  # a step on the way to a hash farther than a difference can say
 _FARTHEST = 0xFFFF
 
@@ -130,18 +133,20 @@ def load_known_works(path: str | Path) -> KnownWorks:
 
     """
     try:
-        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+        with np.load(io.BytesIO(read_bounded(Path(path), _MAX_FILE_BYTES)), allow_pickle=False) as file:
             header: Mapping[str, object] = json.loads(bytes(file["header"]))
             differences, works = file["differences"], file["works"]
         names = header["names"]
         is_ours = (header["format"], header["run_steps"], header["window"]) == (_FORMAT, RUN_STEPS, WINDOW)
         if not (is_ours and isinstance(names, list)):
             raise CheckpointError(f"{path}: an index of another version; install this version's weights again")
+        if (differences.dtype, works.dtype) != (np.uint16, np.uint16):
+            raise ValueError("its parts are no numbers of 16 bits")
         hashes = np.cumsum(differences, dtype=np.uint64)
         is_real = works != _NO_WORK
         if len(hashes) != len(works) or (works[is_real] >= len(names)).any():
             raise ValueError("its parts do not fit")
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zlib.error, BadZipFile) as error:
         raise CheckpointError(f"{path} is no index of known works ({error}); install PianoMuse again") from error
     return KnownWorks(hashes[is_real].astype(np.uint32), works[is_real], [str(name) for name in names])
 

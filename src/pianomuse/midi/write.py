@@ -62,6 +62,16 @@ def unused_path(path: str | Path) -> Path:
     return wanted
 
 
+def set_aside(path: Path) -> Path | None:
+    """Keep what is damaged under a name of its own, beside where it stood; None where it cannot be moved."""
+    kept = unused_path(path.with_name(f"{path.name}.damaged"))
+    try:
+        path.rename(kept)
+    except OSError:
+        return None
+    return kept
+
+
 def score_bytes(score: Score) -> bytes:
     """Return a score as a standard MIDI file.
 

@@ -2,11 +2,14 @@
 
 A document that says which `work` it is has a file of its own; one that does not goes to a single slot. The tag of a
 file changes with every writing: whoever gives the tag that was last seen is refused where another has written since.
+
+A file that cannot be read keeps nothing from working and is not written over: it is set aside, and that is said.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -16,9 +19,11 @@ from typing import Any
 from platformdirs import user_data_path
 
 from pianomuse.errors import RequestError, StorageError, reason_of
-from pianomuse.midi.write import write_atomically
-from pianomuse.server.bounds import TEXT
+from pianomuse.midi.write import set_aside, write_atomically
+from pianomuse.reading import read_bounded
+from pianomuse.server.bounds import REQUEST_BYTES, TEXT
 
+LOG = logging.getLogger(__name__)
 WORKS_KEPT = 40
 """The works written last stay; older ones go."""
 _WORK = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -57,6 +62,7 @@ def keep(document: bytes, seen: str | None = None) -> str:
     """
     found = _object(document)
     path = _path_of(found["work"]) if "work" in found else slot_path()
+    _read(path)  # what is damaged there is set aside
     try:
         if seen is not None and path.is_file() and _tag(path) != seen:
             raise ChangedMeanwhileError("It was changed elsewhere since it was read: read it again, or keep another.")
@@ -79,21 +85,11 @@ def kept(work: str | None = None) -> Kept | None:
 
     Raises:
         RequestError: no name of a work.
-        StorageError: it cannot be read.
 
     """
-    path = _path_of(work) if work is not None else _last()
-    try:
-        return Kept(path.read_bytes(), _tag(path))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be read ({error.strerror}): check its permissions.",
-            "cannot_read",
-            path=str(path),
-            why=reason_of(error),
-        ) from error
+    if work is not None:
+        return _read(_path_of(work))
+    return next(filter(None, map(_read, _newest_first(slot_path()))), None)
 
 
 def works() -> list[dict[str, Any]]:
@@ -101,7 +97,7 @@ def works() -> list[dict[str, Any]]:
     found = []
     for path in _newest_first():
         try:
-            project = json.loads(path.read_bytes()).get("project") or {}
+            project = json.loads(read_bounded(path, REQUEST_BYTES)).get("project") or {}
             saved_at = path.stat().st_mtime_ns // 1_000_000
             title, n_notes = _sayable(str(project.get("title", ""))), len(project.get("notes", ()))
         except (OSError, ValueError, AttributeError, TypeError, RecursionError):
@@ -138,15 +134,27 @@ def _path_of(work: object) -> Path:
     return slot_path().parent / "works" / f"{work}.json"
 
 
-def _last() -> Path:
-    slot = slot_path()
-    paths = [*_newest_first()[:1], *([slot] if slot.is_file() else [])]
-    return max(paths, key=lambda path: path.stat().st_mtime_ns, default=slot)
+def _read(path: Path) -> Kept | None:
+    """Return a document; None where there is none, or none that can be read, which is then set aside."""
+    try:
+        document = read_bounded(path, REQUEST_BYTES)
+        _object(document)
+        return Kept(document, _tag(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        reason = error.strerror
+    except RequestError:
+        reason = "it is no JSON object"
+    kept = set_aside(path)
+    where = f"it is kept as {kept.name}" if kept else "mend or remove it"
+    LOG.warning("%s, where the studio keeps a piece, cannot be read (%s): %s.", path, reason, where)
+    return None
 
 
-def _newest_first() -> list[Path]:
-    folder = slot_path().parent / "works"
-    return sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+def _newest_first(*more: Path) -> list[Path]:
+    paths = [path for path in (*(slot_path().parent / "works").glob("*.json"), *more) if path.exists()]
+    return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def _tag(path: Path) -> str:

@@ -19,6 +19,7 @@ from pianomuse.api import Muse, model_folder
 from pianomuse.checkpoint.style import load_style
 from pianomuse.errors import PianoMuseError, RequestError
 from pianomuse.midi.write import write_atomically
+from pianomuse.reading import read_bounded
 from pianomuse.server import bounds
 from pianomuse.server.autosave import slot_path
 from pianomuse.server.faults import Refusal, Refused
@@ -130,9 +131,14 @@ def restore(state: State) -> None:
     if state.muse.style is not None or not _file().is_file():
         return
     try:
-        _use(state, _file(), _name_file().read_text("utf-8").strip() if _name_file().is_file() else "my style")
+        _use(state, _file(), _remembered_name())
     except (PianoMuseError, OSError) as error:
         LOG.warning("the style of last time is not used: %s", error)
+
+
+def _remembered_name() -> str:
+    text = read_bounded(_name_file(), 1000).decode("utf-8", "replace") if _name_file().is_file() else ""
+    return " ".join(text.split())[:60] or "my style"
 
 
 def _use(state: State, path: Path, name: str) -> None:

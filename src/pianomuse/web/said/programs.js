@@ -9,10 +9,8 @@ export const ABOUT_PROGRAMS = {
   address_in_use: ["already in use", "已被占用"],
   system_error: ["system error {number}", "系统错误 {number}"],
   cannot_write: ["{path} cannot be written ({why}): free space there, or export.", "无法写入 {path}（{why}）：请腾出空间，或先导出。"],
-  cannot_read: ["{path} cannot be read ({why}): check its permissions.", "无法读取 {path}（{why}）：请检查权限。"],
   address_taken: ["{where}: {why}; leave out the port for a free one.", "{where}：{why}；不指定端口即可使用空闲端口。"],
   weights_damaged: ["The model's weights are damaged: load others.", "模型权重已损坏：请换一个。"],
-  taste_damaged: ["{path} is damaged: begin anew with “Forget my choices”.", "{path} 已损坏：请用“忘记我的选择”重新开始。"],
 
   field_too_high: ["{field}: choose {most} or less.", "{field}：请选择不大于 {most} 的数。"],
   field_too_low: ["{field}: choose {least} or more.", "{field}：请选择不小于 {least} 的数。"],
