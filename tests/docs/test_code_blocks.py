@@ -223,6 +223,28 @@ def test_commands_in_the_text_exist() -> None:
     assert not faults
 
 
+def test_commands_that_errors_scripts_and_launchers_name_exist() -> None:
+    app = typer.main.get_command(cli.build_app())
+    folders = ("src/pianomuse", "launchers", "examples", "scripts", "benchmarks", "recipes")
+    named = [path for folder in folders for path in sorted((ROOT / folder).rglob("*")) if "vendor" not in path.parts]
+    named += [ROOT / name for name in ("CHANGELOG.md", "README.zh.md", "Makefile", "Containerfile")]
+    n_found, faults = 0, []
+    for path in named:
+        if path.suffix not in ("", ".py", ".js", ".html", ".md", ".sh", ".bat", ".toml") or not path.is_file():
+            continue
+        text = re.sub(r'"\s*\n\s*f?"', "", path.read_text("utf-8"))  # sentences that are broken over two lines
+        for name, rest in re.findall(r"(?<![\w./-])pianomuse ([a-z]+)((?: [^\s`\"'()]+)*)", text):
+            if name not in cli.COMMANDS:
+                continue
+            n_found += 1
+            known = {opt for p in app.commands[name].params for opt in (*p.opts, *p.secondary_opts)}  # type: ignore[attr-defined]
+            known |= {"--help", "--traceback"}
+            asked = re.findall(r"(?<!\S)--[a-z][\w-]*", rest)
+            faults += [f"{path.name}: {name} {option}" for option in asked if option not in known]
+    assert n_found > 100
+    assert not faults
+
+
 # ---- what is run
 
 PIECES = {
