@@ -15,7 +15,11 @@ from pianomuse.api import Muse
 from pianomuse.errors import MidiError, RequestError
 from pianomuse.generate.asked import read_asked
 from pianomuse.midi.read import read_midi
+from pianomuse.notation.marks import dynamics_marks
+from pianomuse.notation.measures import UNITS, Measure
+from pianomuse.notation.musicxml import _inside
 from pianomuse.notation.read_musicxml import read_musicxml
+from pianomuse.notation.rhythm import WrittenNote
 
 fastapi = pytest.importorskip("fastapi.testclient", reason="the server needs the extra `studio`")
 
@@ -89,6 +93,24 @@ def test_sheet_music_that_is_read_in_little_time(name: str) -> None:
     begun = time.process_time()
     assert read_midi(read_musicxml(READ[name]).midi).grid.n_bars
     assert time.process_time() - begun < 3
+
+
+def test_the_page_of_a_long_piece_takes_time_in_proportion() -> None:
+    n_bars = 12_000
+    bars = [Measure(UNITS * i, UNITS, (1, 4), 0, i, i, i + 1) for i in range(n_bars)]
+    notes = [WrittenNote(UNITS * i, UNITS * (i + 1), 60, 20 + 100 * (i // 2 % 2)) for i in range(n_bars)]
+    begun = time.process_time()
+    dynamics = dynamics_marks(notes, bars)
+    assert len(dynamics) == n_bars // 2
+    written = [mark for bar in bars for mark in _inside(dynamics, bar)]
+    assert written == dynamics
+    assert time.process_time() - begun < 3
+
+
+def test_a_bar_of_two_lines_in_its_number_is_named_in_one() -> None:
+    data = score(note(octave=99)).replace(b"<measure>", b'<measure number="1&#10;2">')
+    with pytest.raises(MidiError, match="bar 1 2"):
+        read_musicxml(data.replace(b"<step>C", b"<step>H"))
 
 
 def test_a_pitch_of_thousands_of_digits_is_no_note() -> None:

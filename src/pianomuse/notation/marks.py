@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -71,16 +72,17 @@ def dynamics_marks(notes: Sequence[WrittenNote], bars: Sequence[Measure]) -> lis
         return []
     marks: list[Mark] = []
     in_force = ""
+    played = sorted(notes, key=lambda note: note.onset)
+    onsets = [note.onset for note in played]
     for bar in bars:
-        here = [note.velocity for note in notes if bar.start <= note.onset < bar.end]
+        here = played[bisect_left(onsets, bar.start) : bisect_left(onsets, bar.end)]
         if not here:
             continue
-        loudness = mean(here)
+        loudness = mean(note.velocity for note in here)
         low, high = _edges(in_force)
         if not low - _MARGIN <= loudness < high + _MARGIN:
             in_force = next(name for edge, name in _LEVELS if loudness < edge)
-            onset = min(note.onset for note in notes if bar.start <= note.onset < bar.end)
-            marks.append(Mark(onset, "dynamics", in_force))
+            marks.append(Mark(here[0].onset, "dynamics", in_force))
     return marks
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from math import gcd
 from xml.etree import ElementTree as ET
 
@@ -175,7 +176,7 @@ def _marks_of(sheet: Sheet, part: Part, bar: Measure, *, is_first_part: bool) ->
     if is_piano:
         found += [(0, mark) for mark in _inside(sheet.dynamics, bar)]
         is_last = bar is sheet.measures[-1]
-        pedals = [m for m in sheet.pedals if bar.start <= m.place < bar.end or (is_last and m.place == bar.end)]
+        pedals = _inside(sheet.pedals, bar, with_end=is_last)
         found += [(len(part.staves) - 1, mark) for mark in pedals]
     return sorted(found, key=lambda entry: entry[1].place)
 
@@ -190,5 +191,12 @@ def _marks_per_voice(marks: Sequence[Mark], voices: Mapping[int, Sequence[Event]
     return {voice: list(marks) if voice == host else [] for voice in voices}
 
 
-def _inside(marks: Iterable[Mark], bar: Measure) -> list[Mark]:
-    return [mark for mark in marks if bar.start <= mark.place < bar.end]
+def _inside(marks: Sequence[Mark], bar: Measure, *, with_end: bool = False) -> Sequence[Mark]:
+    """Return the marks of a bar, of all marks of a kind by place; `with_end`: those at the bar line behind it too."""
+    bisect = bisect_right if with_end else bisect_left
+    first, stop = bisect_left(marks, bar.start, key=_place), bisect(marks, bar.end, key=_place)
+    return marks[first:stop]
+
+
+def _place(mark: Mark) -> int:
+    return mark.place

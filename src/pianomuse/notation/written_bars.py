@@ -84,7 +84,7 @@ class PartReader:
             MidiError: durations or pitches that make no sense.
         """
         bar = WrittenBar(is_pickup=measure.get("implicit") == "yes")
-        number = measure.get("number", "?")[:12]
+        number = " ".join(measure.get("number", "?")[:12].split())
         where = coded(f"{self._name}, bar {number}", "in_bar", file=self._name, bar=number)
         now = last = Fraction(0)
         for element in measure:
