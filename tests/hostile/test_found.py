@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import corpus
 import pytest
 
 from pianomuse.api import Muse
@@ -146,6 +147,13 @@ def test_a_title_of_half_a_character_does_not_hide_the_works(client: Any) -> Non
 def test_what_a_browser_could_not_read_again_is_not_kept(client: Any, document: bytes, own_config: Path) -> None:
     assert client.put("/api/v1/session", content=document, headers=JSON).status_code == 400
     assert client.get("/api/v1/session").json() is None
+
+
+@pytest.mark.parametrize("tempo", ["nan", "inf", "1e400"])
+def test_a_tempo_that_is_no_number_is_refused_in_a_sentence(client: Any, tempo: str) -> None:
+    data, kind = corpus.odd()["plain"], {"content-type": "audio/midi"}
+    told = client.post(f"/api/v1/import?tempo={tempo}", content=data, headers=kind)
+    assert (told.status_code, told.json()["error"]["code"]) == (400, "request")
 
 
 def test_another_method_is_told_which_ones_there_are(client: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import TypeAlias
 
 from pydantic import BaseModel, Field
@@ -46,4 +47,6 @@ def said_values(values: Mapping[str, Value]) -> dict[str, SaidValue]:
 
 
 def _one(value: str | int | float) -> int | float | str | Said:
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)  # JSON has no such numbers, and a client may ask for them
     return said(value) if isinstance(value, Coded) else value
