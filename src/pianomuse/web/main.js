@@ -23,7 +23,7 @@ import { byId, currentLanguage, preferredLanguage, setLanguage, text } from "./p
 import { listenToMap } from "./roll/lanes.js";
 import { listenToPointer } from "./roll/pointer.js";
 import { Roll } from "./roll/roll.js";
-import { said } from "./said/said.js";
+import { allSaid, said } from "./said/said.js";
 import { setUpSheet } from "./sheet/switch.js";
 import { Listening } from "./sound/listening.js";
 import { Piano } from "./sound/piano.js";
@@ -173,7 +173,7 @@ muse.addEventListener("placed", (event) => {
 });
 muse.addEventListener("warned", () => {
   const { warnings } = muse;
-  if (warnings.length) showProblem(() => warnings.map(said).join(text("betweenSentences")));
+  if (warnings.length) showProblem(() => allSaid(warnings));
 });
 studio.addEventListener("selection", () => {
   if (studio.selection.size) say("selected", { n: studio.selection.size });

@@ -4,7 +4,7 @@
 import { authorshipRecord } from "../authorship/record.js";
 import * as client from "../client.js";
 import { emptyProject, lastTick } from "../music/project.js";
-import { said } from "../said/said.js";
+import { allSaid } from "../said/said.js";
 import { showFreeTime } from "./free_time.js";
 import { fail, hideProblem, problemText, say, showProblem } from "./status.js";
 import { byId, text } from "./words.js";
@@ -63,7 +63,7 @@ export class Files {
       this.take(name, read, all).catch((error) => this.cannotOpen(name, error));
     });
     const others = grid.bars === "found" ? warnings.slice(1) : warnings; // the first is what the notice says
-    if (others.length) showProblem(() => others.map(said).join(text("betweenSentences")));
+    if (others.length) showProblem(() => allSaid(others));
   }
 
   /** @param {string} name @param {unknown} error */

@@ -253,7 +253,6 @@ export const TEXTS = {
   badFile: ["{name} cannot be opened: {message}", "无法打开 {name}：{message}"],
   notMidi: ["{name} is neither MIDI nor sheet music; choose a file that ends in .mid, .musicxml or .mxl", "{name} 既不是 MIDI 也不是乐谱；请选择以 .mid、.musicxml 或 .mxl 结尾的文件"],
   broken: ["Something in this page went wrong. Reload it; your work is kept.", "页面出错。请刷新；你的作品已保存。"],
-  betweenSentences: [" ", ""],
   model: ["model {model} on {device}", "模型 {model} · {device}"],
   offline: ["no connection to PianoMuse", "与 PianoMuse 断开"],
   saved: ["saved", "已保存"],

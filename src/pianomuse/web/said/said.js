@@ -30,6 +30,11 @@ export function said(sentence) {
   return filled(found[currentLanguage() === "zh" ? 1 : 0], Object.fromEntries(values));
 }
 
+/** @param {Said[]} sentences one after the other */
+export function allSaid(sentences) {
+  return sentences.map(said).join(currentLanguage() === "zh" ? "" : " ");
+}
+
 /** @param {string} name @param {unknown} value @returns {string} */
 function valueText(name, value) {
   if (Array.isArray(value)) return value.map((one) => valueText(name, one)).join(text("listComma"));
