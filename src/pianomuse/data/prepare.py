@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 
@@ -192,8 +194,20 @@ def _tokenise_all(
     if n_jobs == 1:
         yield from (tokenise_file(folder, name) for name in wanted)
         return
-    with ProcessPoolExecutor(n_jobs) as pool:
+    with ProcessPoolExecutor(n_jobs, initializer=_end_with_parent) as pool:
         yield from pool.map(tokenise_file, [folder] * len(wanted), wanted, chunksize=8)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that started it is gone: else it would wait for work for ever."""
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 _tokenizer: PianoTokenizer | None = None

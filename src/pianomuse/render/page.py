@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
@@ -59,8 +60,11 @@ def ideas_page(
     if files and len(files) != len(rows):
         raise RequestError(f"{len(files)} lists of files for {len(rows)} ideas; give one per idea, or none at all")
     frame = frame_of(rows, PAGE_WIDTH)
-    with ThreadPoolExecutor() as pool:
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
         articles = "\n".join(pool.map(_article, rows, files or [()] * len(rows), [frame] * len(rows)))
+    finally:  # after Ctrl-C only those are waited for that are being made: with sound each takes seconds
+        pool.shutdown(cancel_futures=True)
     legend = _pictures([legend_picture(rows, frame, theme) for theme in (LIGHT, DARK)], _legend_in_words(rows))
     source = package_files("pianomuse.render")
     return f"""<!doctype html>
