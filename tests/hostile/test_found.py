@@ -21,6 +21,7 @@ from pianomuse.notation.measures import UNITS, Measure
 from pianomuse.notation.musicxml import _inside
 from pianomuse.notation.read_musicxml import read_musicxml
 from pianomuse.notation.rhythm import WrittenNote
+from pianomuse.render.sheet import sheet_of
 
 fastapi = pytest.importorskip("fastapi.testclient", reason="the server needs the extra `studio`")
 
@@ -106,6 +107,15 @@ def test_the_page_of_a_long_piece_takes_time_in_proportion() -> None:
     written = [mark for bar in bars for mark in _inside(dynamics, bar)]
     assert written == dynamics
     assert time.process_time() - begun < 3
+
+
+def test_a_thousand_notes_held_for_thousands_of_bars_are_not_printed() -> None:
+    events = [(480 + 2 * n, bytes((0x90 | n // 88, 21 + n % 88, 80))) for n in range(9 * 88)]  # nine channels
+    events += [(2**23 + tick, bytes((0x80 | raw[0] & 15, raw[1], 0))) for tick, raw in events]
+    begun = time.process_time()
+    with pytest.raises(MidiError, match="shorten them"):
+        sheet_of(read_midi(corpus.file(corpus.body(events))), "x")
+    assert time.process_time() - begun < 5
 
 
 def test_a_bar_of_two_lines_in_its_number_is_named_in_one() -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from symusic import Score
 
+from pianomuse.errors import MidiError
 from pianomuse.midi.bars import BarGrid, Metre
 from pianomuse.notation.layout import StaffBar, lay_bar
 from pianomuse.notation.marks import Mark, clefs, dynamics_marks, pedal_marks, tempo_marks
@@ -19,6 +20,8 @@ from pianomuse.notation.spelling import Key, Spelled, key_of, spell
 from pianomuse.notation.staves import VOICE
 from pianomuse.notation.voices import Chord, split_voices
 
+MAX_HEADS = 300_000
+"""On a page: a note that is held has one in each bar, and wherever another one of its voice begins or ends."""
 _LOWEST = 12
 
 
@@ -66,6 +69,9 @@ def lay_out(score: Score, grid: BarGrid, *, title: str = "", is_played: bool = F
         grid: its bars.
         title: over the music.
         is_played: the notes come from a performance: their ends are loose, and the page says that it is approximate.
+
+    Raises:
+        MidiError: more is held at once than can be printed.
     """
     bars = measures(grid)
     written = [
@@ -75,6 +81,7 @@ def lay_out(score: Score, grid: BarGrid, *, title: str = "", is_played: bool = F
     n_left_out = sum(len(track.notes) for track in score.tracks) - sum(len(notes) for notes in written)
     bars = without_leading_rest(bars, min((notes[0].onset for notes in written if notes), default=0))
     voices = [split_voices(notes) for notes in written]
+    _require_printable(voices, bars)
     keys = _keys(score, bars, written)
     names = _names(written, voices, bars, keys)
     groups = _groups(bars, written)
@@ -92,6 +99,21 @@ def lay_out(score: Score, grid: BarGrid, *, title: str = "", is_played: bool = F
     everything = sorted(note for notes in written for note in notes)
     tempos, dynamics, pedals = tempo_marks(score, bars), dynamics_marks(everything, bars), pedal_marks(score, bars)
     return Sheet(title, bars, keys, parts, tempos, dynamics, pedals, is_played, n_left_out)
+
+
+def _require_printable(voices: Sequence[Sequence[Sequence[Chord]]], bars: Sequence[Measure]) -> None:
+    """Refuse notes held in such numbers over so many others that nobody could read, or wait for, the page."""
+    n_heads = 0
+    for chords in (chords for staff in voices for chords in staff):
+        borders = sorted({place for chord in chords for place in chord[:2]} | {bar.start for bar in bars})
+        for chord in chords:
+            n_heads += len(chord.notes) * (bisect_left(borders, chord.end) - bisect_left(borders, chord.onset))
+    if n_heads > MAX_HEADS:
+        raise MidiError(
+            f"The page would have more than {MAX_HEADS:,} noteheads, so many notes are held at once: shorten them.",
+            "page_too_full",
+            most=MAX_HEADS,
+        )
 
 
 def _keys(score: Score, bars: Sequence[Measure], written: Sequence[Sequence[WrittenNote]]) -> list[Key]:

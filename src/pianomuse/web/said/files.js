@@ -66,6 +66,8 @@ export const ABOUT_FILES = {
   score_bars_too_many: ["{file} has more than {most} bars: give a shorter piece.", "{file}的小节超过 {most} 个：请换一首更短的作品。"],
   score_too_fine: ["{where} divides quarters finer than any music does: export it again.", "{where}把四分音符分得比任何音乐都细：请重新导出。"],
   score_notes_too_many: ["{file} has more than {most} notes: give a shorter piece.", "{file}的音超过 {most} 个：请换一首更短的作品。"],
+  page_too_full: ["The page would have more than {most} noteheads, so many notes are held at once: shorten them.",
+    "乐谱上的符头会超过 {most} 个，因为同时按住的音太多：请把它们缩短。"],
   score_no_notes: ["{file} has no notes: give a score with at least one.", "{file}没有音符：请选择至少有一个音的乐谱。"],
   score_no_pitch: ["{where} has a note without a pitch: export it again.", "{where}有一个没有音高的音：请重新导出。"],
   score_bar_too_long: ["{where} lasts {quarters} quarters: export it again.", "{where}长达 {quarters} 个四分音符：请重新导出。"],
