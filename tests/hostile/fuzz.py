@@ -21,7 +21,7 @@ COMPILED = [f"pianomuse.kernels.{path.stem}" for path in KERNELS.glob("*.py")]  
 with atheris.instrument_imports(include=["pianomuse"], exclude=COMPILED):
     import targets
 
-OPTIONS = ("-timeout=60", "-rss_limit_mb=2500", "-max_len=20000", "-print_final_stats=1")
+OPTIONS = ("-timeout=300", "-rss_limit_mb=2500", "-max_len=20000", "-print_final_stats=1")
 
 
 def main() -> None:
