@@ -14,11 +14,14 @@ from pianomuse.errors import ConfigError
 from pianomuse.tokens.augment import Augmenter, Shift
 from pianomuse.tokens.grammar import Grammar, Place
 from pianomuse.tokens.notes import read_notes
+from pianomuse.tokens.prompt import PromptWriter
 from pianomuse.tokens.tokenizer import PianoTokenizer
 
 TOKENIZER = PianoTokenizer()
 VOCABULARY = TOKENIZER.vocabulary
-KINDS = ("continuation", "fill_prefix_first", "fill_suffix_first", "hand", "melody", "accompany")
+FILLS = ("fill_prefix_first", "fill_suffix_first", "fill_around")
+KINDS = ("continuation", *FILLS, "hand", "melody", "accompany")
+PROMPT = PromptWriter(VOCABULARY)
 
 
 def only(kind: str) -> ExampleMix:
@@ -32,6 +35,12 @@ def draw(dataset: Path, kind: str, n: int = 30, max_tokens: int = 512) -> list[t
     return [(piece.name, maker.draw(piece, rng)) for piece in pieces]
 
 
+def written(example: Example) -> np.ndarray:
+    """Return the answer without what was given beside it."""
+    answer = example.ids[example.ctx_len :]
+    return answer[~PROMPT.is_beside(answer)]
+
+
 def section(ids: np.ndarray, begin: str, end: str) -> np.ndarray:
     first = int(np.flatnonzero(ids == VOCABULARY.id(begin))[0]) + 1
     return ids[first : int(np.flatnonzero(ids == VOCABULARY.id(end))[0])]
@@ -41,7 +50,7 @@ def section(ids: np.ndarray, begin: str, end: str) -> np.ndarray:
 def test_the_answer_has_the_bars_that_were_asked_and_is_grammatical(dataset: Path, kind: str) -> None:
     grammar = Grammar(VOCABULARY)
     for name, example in draw(dataset, kind):
-        answer = example.ids[example.ctx_len :]
+        answer = written(example)
         asked = VOCABULARY.token(int(example.ids[example.ctx_len - 1]))
         assert asked == f"Bars_{(answer == VOCABULARY.id('Bar_None')).sum()}", name
         first_pedal = [str(k) for k in VOCABULARY.kinds[answer] if str(k).startswith("Pedal")][:1]
@@ -63,18 +72,19 @@ def _contains(whole: np.ndarray, part: np.ndarray) -> bool:
     return part.astype(np.int32).tobytes() in whole.astype(np.int32).tobytes()
 
 
-@pytest.mark.parametrize("kind", ["fill_prefix_first", "fill_suffix_first"])
+@pytest.mark.parametrize("kind", FILLS)
 def test_fill_gives_both_sides_and_at_most_eight_bars_after(dataset: Path, kind: str) -> None:
     pieces = {piece.name: piece for piece in PieceStore(dataset, "train")}
     for name, example in draw(dataset, kind):
         if VOCABULARY.id("Fill_Middle") not in example.ids:
             continue  # a piece too short to fill gave a continuation
         middle = example.ids[example.ctx_len : -1]
-        if kind == "fill_suffix_first":
+        if kind != "fill_prefix_first":
             suffix, prefix = (
                 section(example.ids, "Fill_Suffix", "Fill_Prefix"),
                 section(example.ids, "Fill_Prefix", "Fill_Middle"),
             )
+            assert kind == "fill_suffix_first" or (prefix == VOCABULARY.id("Bar_None")).sum() <= 4
         else:
             prefix, suffix = (
                 section(example.ids, "BOS_None", "Fill_Suffix"),
@@ -92,10 +102,13 @@ def test_hand_examples_give_one_hand_and_ask_for_the_other(dataset: Path) -> Non
             continue
         wanted = "left" if VOCABULARY.id("Hand_Left") in example.ids else "right"
         seen.add(wanted)
-        given = section(example.ids, "Fill_Given", "Fill_Middle")
         other = "right" if wanted == "left" else "left"
-        assert _contains(pieces[name].views[other].ids, given[2:]), name
-        assert _contains(pieces[name].views[wanted].ids, example.ids[example.ctx_len : -1]), name
+        answer, view = example.ids[example.ctx_len : -1], pieces[name].views[other]
+        is_head = np.isin(VOCABULARY.kinds[answer], ("Bar", "TimeSig"))
+        given = answer[PROMPT.is_beside(answer) | is_head]
+        given = given[~np.isin(given, [VOCABULARY.id("Fill_Given"), VOCABULARY.id("Fill_Middle")])]
+        assert _contains(view.ids, given), name
+        assert _contains(pieces[name].views[wanted].ids, written(example)[:-1]), name
     assert seen == {"left", "right"}
 
 

@@ -13,6 +13,7 @@ from pianomuse.data.store import PieceStore
 from pianomuse.data.window_maker import WindowMaker
 from pianomuse.errors import ConfigError, DatasetError
 from pianomuse.tokens.augment import Augmenter, draw_shift
+from pianomuse.tokens.prompt import PromptWriter
 from pianomuse.tokens.vocabulary import Vocabulary
 
 MAX_FOLDER_WEIGHT = 1000
@@ -160,6 +161,7 @@ class TargetMask:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._asked = np.isin(vocabulary.kinds, _ASKED)
+        self._is_beside = PromptWriter(vocabulary).is_beside
         self.pad = vocabulary.id("PAD_None")
 
     def __call__(self, ids: NDArray[np.int32], ctx_len: int, loss_on: str) -> NDArray[np.int64]:
@@ -168,6 +170,7 @@ class TargetMask:
         targets[self._asked[ids[1:]]] = IGNORE
         if loss_on == "completion":
             targets[: ctx_len - 1] = IGNORE
+            targets[ctx_len - 1 :][self._is_beside(ids[ctx_len:])] = IGNORE
         return targets
 
 

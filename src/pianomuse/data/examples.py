@@ -1,4 +1,4 @@
-"""Training examples: continuation, fill-in-the-middle in two orders, one hand, melody.
+"""Training examples: continuation, fill-in-the-middle in three orders, one hand, melody.
 
 Each is a stream of ids laid out exactly as the composer's request will be (pianomuse.tokens.prompt), with the answer
 at its end. A control token says what is asked; every control but task and number of bars is left out at random, so
@@ -23,11 +23,12 @@ from pianomuse.tokens.notes import (
     n_voices,
     read_notes,
 )
-from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, PromptWriter, Wishes
+from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, NEAR_BARS, PromptWriter, Wishes
 from pianomuse.tokens.vocabulary import GRID, MAX_BARS_TO_WRITE, Vocabulary
 
 ATTEMPTS = 16
-KINDS = ("continuation", "fill_prefix_first", "fill_suffix_first", "hand", "melody", "accompany")
+KINDS = ("continuation", "fill_prefix_first", "fill_suffix_first", "fill_around", "hand", "melody", "accompany")
+FILL_ORDERS = ("prefix first", "suffix first", "around")
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,18 @@ class ExampleMix:
 
     continuation: float = field(default=0.55, metadata={"help": "share of plain continuation", "min": 0, "max": 1000})
     fill_prefix_first: float = field(
-        default=0.12, metadata={"help": "share of fill, prefix before suffix", "min": 0, "max": 1000}
+        default=0.0, metadata={"help": "share of fill, prefix before suffix", "min": 0, "max": 1000}
     )
     fill_suffix_first: float = field(
-        default=0.12, metadata={"help": "share of fill, suffix before prefix", "min": 0, "max": 1000}
+        default=0.0, metadata={"help": "share of fill, suffix before prefix", "min": 0, "max": 1000}
+    )
+    fill_around: float = field(
+        default=0.24,
+        metadata={
+            "help": "share of fill as it is asked: far bars, suffix, the last four before",
+            "min": 0,
+            "max": 1000,
+        },
     )
     hand: float = field(
         default=0.08, metadata={"help": "share of: one hand given, write the other", "min": 0, "max": 1000}
@@ -47,6 +56,10 @@ class ExampleMix:
     melody: float = field(default=0.05, metadata={"help": "share of: melody alone, continue it", "min": 0, "max": 1000})
     accompany: float = field(
         default=0.08, metadata={"help": "share of: melody given, write what goes under it", "min": 0, "max": 1000}
+    )
+    few_bars: float = field(
+        default=0.5,
+        metadata={"help": "probability that fill and given have 1 to 32 bars before them, not all", "min": 0, "max": 1},
     )
     drop_control: float = field(
         default=0.4, metadata={"help": "probability of leaving out each control", "min": 0, "max": 1}
@@ -86,8 +99,9 @@ class ExampleMaker:
         """Draw one example of a random kind that this piece can give."""
         kinds: list[tuple[float, Callable[[TokenPiece, np.random.Generator], Example | None]]] = [
             (self.mix.continuation, self.continuation),
-            (self.mix.fill_prefix_first, lambda p, r: self.fill(p, r, suffix_first=False)),
-            (self.mix.fill_suffix_first, lambda p, r: self.fill(p, r, suffix_first=True)),
+            (self.mix.fill_prefix_first, lambda p, r: self.fill(p, r, "prefix first")),
+            (self.mix.fill_suffix_first, lambda p, r: self.fill(p, r, "suffix first")),
+            (self.mix.fill_around, lambda p, r: self.fill(p, r, "around")),
         ]
         if "left" in piece.views:
             kinds.append((self.mix.hand, self.hand))
@@ -121,8 +135,8 @@ class ExampleMaker:
         wishes = self._wishes(piece, view, caret, end, "Melody", rng)
         return self._finish(self.prompt.continuation(*context, wishes), view.cut(caret, end))
 
-    def fill(self, piece: TokenPiece, rng: np.random.Generator, *, suffix_first: bool) -> Example | None:
-        """Bars on both sides, then the missing ones."""
+    def fill(self, piece: TokenPiece, rng: np.random.Generator, order: str) -> Example | None:
+        """Bars on both sides, in one of FILL_ORDERS, then the missing ones."""
         view = piece.views["full"]
         n_bars = view.n_bars
         if n_bars < 3:
@@ -132,11 +146,16 @@ class ExampleMaker:
         stop = min(last + int(rng.integers(1, MAX_SUFFIX_BARS + 1)), n_bars)
         while stop > last + 1 and view.length(first, stop) > self.max_tokens // 2:
             stop -= 1
-        room = self._room(view, first, stop)
-        prefix = self._context(view, first, room, rng)
+        begin = self._draw_begin(view, first, self._room(view, first, stop), rng, may_be_few=True)
         suffix = (view.head(last), view.cut(last, stop))
         wishes = self._wishes(piece, view, first, last, "Fill", rng)
-        request = self.prompt.fill(*prefix, *suffix, wishes, suffix_first=suffix_first)
+        if order == "around":
+            split = max(first - NEAR_BARS, begin)
+            far, near = (view.head(begin), view.cut(begin, split)), (view.head(split), view.cut(split, first))
+            request = self.prompt.fill_around(*far, *near, *suffix, wishes)
+        else:
+            prefix = view.head(begin), view.cut(begin, first)
+            request = self.prompt.fill(*prefix, *suffix, wishes, suffix_first=order == "suffix first")
         return self._finish(request, view.cut(first, last))
 
     def hand(self, piece: TokenPiece, rng: np.random.Generator) -> Example | None:
@@ -157,10 +176,11 @@ class ExampleMaker:
         if answer.length(caret, end) + heard.length(caret, end) > self.max_tokens // 2:
             return None
         room = self.max_tokens - answer.length(caret, end) - heard.length(caret, end) - 24
-        context = self._context(full, caret, room, rng)
+        begin = self._draw_begin(full, caret, room, rng, may_be_few=True)
         wishes = self._wishes(piece, answer, caret, end, task, rng, hand=hand)
-        request = self.prompt.given(*context, heard.head(caret), heard.cut(caret, end), wishes)
-        return self._finish(request, answer.cut(caret, end))
+        request = self.prompt.continuation(full.head(begin), full.cut(begin, caret), wishes)
+        beside = self.prompt.beside(heard.cut(caret, end))
+        return self._finish(request, self.prompt.interleave(answer.cut(caret, end), beside))
 
     def _finish(self, request: NDArray[np.int32], answer: NDArray[np.int32]) -> Example | None:
         ids = np.concatenate([request, answer, [self.vocabulary.id("EOS_None")]]).astype(np.int32)
@@ -190,12 +210,24 @@ class ExampleMaker:
     def _context(
         self, view: View, caret: int, room: int, rng: np.random.Generator
     ) -> tuple[list[int], NDArray[np.int32]]:
-        """Cut as many whole bars before the caret as fit; one time in five fewer."""
-        first = int(np.searchsorted(view.bars, view.bars[caret] - max(room, 0)))
-        if rng.random() < 0.2 and caret > first:
-            first = int(rng.integers(first, caret))
-        first = min(first, caret)
-        return view.head(min(first, view.n_bars - 1)), view.cut(first, caret)
+        """Cut the bars before the caret: as many whole ones as fit, one time in five fewer."""
+        begin = self._draw_begin(view, caret, room, rng)
+        return view.head(begin), view.cut(begin, caret)
+
+    def _draw_begin(
+        self, view: View, caret: int, room: int, rng: np.random.Generator, *, may_be_few: bool = False
+    ) -> int:
+        """Draw the first bar that is read.
+
+        What follows the context is a small part of an example with all of it. `may_be_few` has fewer bars more often,
+        so that more of what is learnt is how the answer fits to what is given.
+        """
+        begin = int(np.searchsorted(view.bars, view.bars[caret] - max(room, 0)))
+        if may_be_few and rng.random() < self.mix.few_bars:
+            begin = max(begin, caret - self._draw_n_bars(rng))
+        elif rng.random() < 0.2 and caret > begin:
+            begin = int(rng.integers(begin, caret))
+        return min(begin, caret, view.n_bars - 1)
 
     def _wishes(
         self,

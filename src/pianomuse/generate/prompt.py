@@ -23,15 +23,13 @@ from pianomuse.generate.side import Side, SideReader, spoken_metres
 from pianomuse.generate.tempo import IdeaTempo
 from pianomuse.midi.read import Piece
 from pianomuse.tokens.notes import density_bin
-from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, PromptWriter, Wishes
+from pianomuse.tokens.prompt import MAX_SUFFIX_BARS, NEAR_BARS, PromptWriter, Wishes
 from pianomuse.tokens.tokenizer import PianoTokenizer
 from pianomuse.tokens.vocabulary import GRID, N_DENSITIES, N_VOICES, PITCH_RANGE
 
 DEFAULT_CONTEXT_BARS = 512
 MAX_CONTEXT_TOKENS = 32_768
 _EXPRESSIVE_SPREAD = 2.0  # standard deviation of velocities from which training calls music expressive
-_NEAR_BARS = 4
-"""Bars before a gap that a fill reads behind those after it (docs/decisions/0006-fill-order.md)."""
 _FOURTH = 5  # semitones that one hand may go beyond what it played
 _MELODY_FROM = 55  # MIDI; a single line above this on average is asked for as a melody
 _PLAYED_GRID = Grid((3, 8), (3, 8))  # snapped notes stand on 32nds and triplets
@@ -109,7 +107,7 @@ def write_request(
     wishes = wishes_near(caret, models, heard, key, density_shift, is_fill=suffix is not None)
     wishes = with_asked(wishes, asked, caret)
     if suffix is not None:
-        far = max(len(lines) - 1 - _NEAR_BARS, 0)
+        far = max(len(lines) - 1 - NEAR_BARS, 0)
         split = lines[far]
         near_head = reader.head(before, far)
         ids = writer.fill_around(before.head, whole[:split], near_head, whole[split:], suffix.head, suffix.bars, wishes)

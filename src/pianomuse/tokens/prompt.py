@@ -7,9 +7,12 @@ whatever is asked, and one cached state per bar serves every verb. ``head`` is `
     fill (PSM)    BOS head prefix  Suffix head suffix  Middle            C | missing bars EOS
     fill (SPM)    BOS Suffix head suffix  Prefix head prefix  Middle     C | missing bars EOS
     fill (around) BOS head far  Suffix head suffix  Prefix head near  Middle  C | missing bars EOS
-    given         BOS head prefix  Given head given bars  Middle         C | other hand or accompaniment EOS
+    given         BOS head prefix                                        C | new bars, each heard beside a given one EOS
 
     C = Task [Dynamics] [Key] [Hand] [Voices] [Density] [Ending] Bars
+
+Where one hand or a tune is given, every new bar is ``Bar TimeSig Given … Middle …``: what is given in it, then what is
+written with it. So what must fit together is never more than a bar apart.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ from pianomuse.tokens.vocabulary import MAX_BARS_TO_WRITE, Vocabulary
 
 MAX_SUFFIX_BARS = 8
 """Bars after the gap that are read at most."""
+NEAR_BARS = 4
+"""Bars before a gap that are read behind those after it (docs/decisions/0006-fill-order.md)."""
+_BAR_HEAD = 2  # every bar begins with Bar TimeSig
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class PromptWriter:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._id = vocabulary.id
         self._begin = vocabulary.id("BOS_None")
+        self._bar = vocabulary.id("Bar_None")
 
     def controls(self, wishes: Wishes) -> list[int]:
         """Return the block of control tokens; n_bars above 32 are asked for as 32."""
@@ -75,7 +82,7 @@ class PromptWriter:
         return [self._id(f"{kind}_{value}") for kind, value in named if value is not None]
 
     def prefix(self, head: Sequence[int], bars: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return ``BOS head bars``: what continuation, PSM fill and given share."""
+        """Return ``BOS head bars``: what continuation and PSM fill share."""
         return _join([self._begin], head, bars)
 
     def continuation(self, head: Sequence[int], bars: NDArray[np.int32], wishes: Wishes) -> NDArray[np.int32]:
@@ -118,17 +125,25 @@ class PromptWriter:
         after = _join([self._id("Fill_Suffix")], suffix_head, suffix, [self._id("Fill_Prefix")], near_head, near)
         return _join([self._begin], head, far, after, [self._id("Fill_Middle")], self.controls(wishes))
 
-    def given(
-        self,
-        head: Sequence[int],
-        bars: NDArray[np.int32],
-        given_head: Sequence[int],
-        given: NDArray[np.int32],
-        wishes: Wishes,
-    ) -> NDArray[np.int32]:
-        """Return the request to write under or over given bars."""
-        between = _join([self._id("Fill_Given")], given_head, given, [self._id("Fill_Middle")])
-        return _join([self._begin], head, bars, between, self.controls(wishes))
+    def beside(self, bars: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+        """Return what is read in each new bar behind its metre: ``Given``, what is given in the bar, ``Middle``."""
+        given, middle = [self._id("Fill_Given")], [self._id("Fill_Middle")]
+        return [_join(given, bar[_BAR_HEAD:], middle) for bar in self._each(bars)]
+
+    def interleave(self, bars: NDArray[np.int32], beside: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+        """Return new bars with what is read in each of them, as many as there are bars."""
+        pairs = zip(self._each(bars), beside, strict=True)
+        return _join(*(part for bar, heard in pairs for part in (bar[:_BAR_HEAD], heard, bar[_BAR_HEAD:])))
+
+    def is_beside(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Tell which tokens of interleaved bars were given: bool [T], the tokens around them included."""
+        given, middle = ids == self._id("Fill_Given"), ids == self._id("Fill_Middle")
+        inside: NDArray[np.bool_] = np.cumsum(given) > np.cumsum(middle)
+        return inside | middle
+
+    def _each(self, bars: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+        lines = np.flatnonzero(bars == self._bar)
+        return [bars[first:last] for first, last in zip(lines, [*lines[1:], len(bars)], strict=True)]
 
 
 def _join(*parts: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
