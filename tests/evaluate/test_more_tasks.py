@@ -29,10 +29,16 @@ class Listener(MarkovEngine):
     """A Markov engine that remembers what it was asked."""
 
     asked: np.ndarray
+    stepped: list[int]
+    """What the first idea has read since."""
 
     def prefill(self, ids: Any, state: Any = None, /) -> Any:
-        self.asked = np.asarray(ids)
+        self.asked, self.stepped = np.asarray(ids), []
         return super().prefill(ids, state)
+
+    def step(self, ids: Any, state: Any, /) -> Any:
+        self.stepped.append(int(ids[0]))
+        return super().step(ids, state)
 
 
 @pytest.fixture(scope="module")
@@ -61,17 +67,19 @@ def test_a_hand_is_asked_for_as_it_was_trained_and_stays_a_hand(
     views = work.parts.views
     both = place.truth.over(place.given)
     assert sorted(both.pitch.tolist()) == sorted(work.music.bars(first, last).pitch.tolist())
-    ideas = write_ideas(engine, tokenizer, place, task, n_ideas=2, seed=1)
-    asked = PromptWriter(tokenizer.vocabulary).given(
+    ideas = write_ideas(engine, tokenizer, place, task, n_ideas=1, seed=1)
+    writer = PromptWriter(tokenizer.vocabulary)
+    asked = writer.continuation(
         views["full"].head(0),
         views["full"].cut(0, first),
-        views[task.given].head(first),
-        views[task.given].cut(first, last),
         Wishes(task="Hand", n_bars=4, is_expressive=False, hand=task.view.capitalize()),
     )
     heard = ("Key_", "Density_", "Voices_")  # of the hand's own bars, which the verb adds
     told = [name for name in tokenizer.names(engine.asked) if not name.startswith(heard)]
     assert told == [name for name in tokenizer.names(asked) if not name.startswith(heard)]
+    given = np.concatenate(writer.beside(views[task.given].cut(first, last)))
+    stepped = np.array(engine.stepped)
+    assert stepped[writer.is_beside(stepped)].tolist() == given.tolist()
     for idea in ideas:
         assert idea.fault == ""
         assert idea.music.n_notes > 0
@@ -88,8 +96,12 @@ def test_a_given_hand_says_nothing_to_the_markov_reference(
     view, writer = work.parts.views["full"], PromptWriter(tokenizer.vocabulary)
     wishes = Wishes(task="Hand", n_bars=4, hand="Left")
     plain, _ = engine.prefill(writer.continuation(view.head(0), view.cut(0, 6), wishes))
-    given, _ = engine.prefill(writer.given(view.head(0), view.cut(0, 6), view.head(6), view.cut(6, 9), wishes))
+    given, state = engine.prefill(writer.continuation(view.head(0), view.cut(0, 6), wishes))
+    for token in writer.beside(view.cut(6, 7))[0]:
+        given = engine.step(np.array([token]), state)[0]
     assert np.array_equal(plain, given)
+    alone = engine.step(np.array([view.cut(6, 7)[-1]]), state)
+    assert not np.array_equal(alone[0], plain), "what is written after it is heard"
 
 
 def test_a_table_of_hands_is_measured_with_the_hand_that_is_given(

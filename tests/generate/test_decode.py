@@ -323,6 +323,26 @@ def test_log_probabilities_are_the_models_own_and_add_up():
     assert sum(idea.note_log_probs) == pytest.approx(in_notes)
 
 
+@pytest.mark.parametrize("rows_are_exact", [True, False])
+def test_what_is_given_in_a_bar_is_read_before_the_bar_is_written(rows_are_exact):
+    beside = ((VOCABULARY.id("Fill_Given"), VOCABULARY.id("Fill_Middle")), tuple(range(300, 317)))
+    plan = plan_of((4, 4), (3, 4), beside=beside)
+    engine = ToyEngine(rows_are_exact=rows_are_exact)
+    ideas = ideas_of(engine, plan, n_ideas=3)
+    assert [idea.n_tokens for idea in ideas] != [ideas[0].n_tokens] * 3, "they read at different times"
+    for idea in ideas:
+        logits, state = engine.prefill(np.array([1], dtype=np.int32), None)
+        bars = iter(beside)
+        for token, log_prob in zip(idea.ids.tolist(), idea.log_probs, strict=True):
+            if not VOCABULARY.token(token).startswith("Duration"):
+                scores = logits.astype(np.float64)
+                assert log_prob == pytest.approx(scores[token] - np.log(np.exp(scores).sum()), abs=1e-5)
+            heard = next(bars) if VOCABULARY.kind(token) == "TimeSig" else ()
+            for read in (token, *heard):
+                logits = engine.step(np.array([read]), state)[0]
+        assert next(bars, None) is None, "every bar was read"
+
+
 def test_a_duration_beyond_the_end_counts_as_the_one_that_reaches_it():
     class Sustaining(ToyEngine):
         """Wants the longest of all notes, always."""

@@ -164,6 +164,16 @@ def test_growth_spreads_evenly_keeps_the_first_layer_and_never_shrinks(own: Path
         start(own, n_layer=2)
 
 
+def test_a_width_is_chosen_for_a_new_model_and_stays_with_an_old_one(own: Path) -> None:
+    new = starting_model(SETTINGS, preset="debug", init=None, vocab_size=40, fingerprint="music", n_layer=1, n_embd=192)
+    assert (new.model.config.n_layer, new.model.config.n_embd, new.model.config.n_head) == (1, 192, 3)
+    assert start(own, n_embd=64).model.config == OWN
+    with pytest.raises(ConfigError, match="64 wide and stays so"):
+        start(own, n_embd=128)
+    with pytest.raises(ConfigError, match="not a multiple of 64; choose 128"):
+        starting_model(SETTINGS, preset="debug", init=None, vocab_size=40, fingerprint="music", n_embd=100)
+
+
 def test_deep_embed_and_depth_added_to_a_text_model_change_only_what_the_new_rows_change(text: Path) -> None:
     plain, more = start(text).model, start(text, n_layer=5, has_deep_embed=True).model
     with torch.no_grad():

@@ -76,8 +76,14 @@ class MarkovEngine:
 
     def step(self, ids: NDArray[np.int32], state: History, /) -> NDArray[np.float32]:
         """Read one id per row; return log-probabilities float32 [B, V]. The history is updated in place."""
-        state.rows = [self._last((*row, int(token))) for row, token in zip(state.rows, ids, strict=True)]
+        state.rows = [self._follow(row, int(token)) for row, token in zip(state.rows, ids, strict=True)]
         return np.stack([self._logits(row) for row in state.rows])
+
+    def _follow(self, row: tuple[int, ...], token: int) -> tuple[int, ...]:
+        """Return a row with one more token; while something is given it ends in the token that said so."""
+        if row and row[-1] in self._asides:
+            return row[:-1] if token in self._ends else row
+        return (*row, token) if token in self._asides else self._last((*row, token))
 
     def _last(self, row: tuple[int, ...]) -> tuple[int, ...]:
         return row[max(len(row) - self.model.order + 1, 0) :]

@@ -10,6 +10,7 @@ its own constraints, and its row of the batch is computed in a batch of the same
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic
@@ -172,7 +173,8 @@ class Decoding(Generic[StateT]):
     def step(self) -> list[IdeaWriter]:
         """Let the model read the last tokens, then write the next one of every idea in a lane; return those ideas.
 
-        Ideas that were stopped leave their lane before the model reads.
+        Ideas that were stopped leave their lane before the model reads. An idea that is still reading what is given in
+        its bar writes nothing and is not among those returned.
         """
         if any(idea.is_open for idea in self._lanes):
             self._read()
@@ -180,11 +182,13 @@ class Decoding(Generic[StateT]):
             self._begin()
         drawn = []
         for row, idea in enumerate(self._lanes):
-            if idea.is_open:
+            if not idea.is_open:
+                self._tokens[row] = _PAD
+            elif idea.beside:
+                self._tokens[row] = idea.beside.popleft()
+            else:
                 self._tokens[row] = idea.draw(self._scores[row], self._settings)
                 drawn.append(idea)
-            else:
-                self._tokens[row] = _PAD
         return drawn
 
     def _read(self) -> None:
@@ -225,6 +229,8 @@ class IdeaWriter:
         self.has_new_note = False
         """The last token completed a note."""
         self.is_stopped = False
+        self.beside: deque[int] = deque()
+        """What the model is still to read of what is given in this bar."""
         self._started = started
         self._seconds: float | None = None
         self._seconds_to_first_note: float | None = None
@@ -265,6 +271,9 @@ class IdeaWriter:
         self._log_probs.append(drawn.log_prob)
         self._sampling_log_probs.append(drawn.sampling_log_prob)
         self._follow_note(drawn)
+        plan = constraints.rules.plan
+        if plan.beside and constraints.place.kind == "TimeSig":
+            self.beside.extend(plan.beside[constraints.bar_index])
         if self.is_finished:
             self._seconds = time.perf_counter() - self._started
         return drawn.id

@@ -80,14 +80,16 @@ def write_one_hand(
     limits = _limits(before, sides, heard, tempo, reader, given)
     wishes = with_asked(wishes_near(caret, sides, heard, key, density_shift, is_fill=False), asked, caret)
     wishes = replace(wishes, task="Hand", hand=asked.hand.capitalize())
-    head, bars = _given_bars(other, reader, caret)
-    ids = PromptWriter(tokenizer.vocabulary).given(before.head, before.bars, head, bars, wishes)
+    writer = PromptWriter(tokenizer.vocabulary)
+    ids = writer.continuation(before.head, before.bars, wishes)
+    beside = tuple(tuple(bar.tolist()) for bar in writer.beside(_given_bars(other, reader, caret)))
     kept = find_kept(own, caret, asked, spoken_metres(caret), tempo.bpm, n_hands=1)
 
     def plan_of(some: Asked) -> Plan:
         bars = bars_asked(some, caret, limits, key)
         plan = plan_at(own, tokenizer, caret, before.bars, before.bars[:0], limits)
-        plan = replace(plan, pedal_down=False, given=given, bars=bars, kept=kept if some.keep else None)
+        plan = replace(plan, pedal_down=False, given=given, beside=beside, bars=bars)
+        plan = replace(plan, kept=kept if some.keep else None)
         return with_aims(plan, some, caret, key)
 
     lines = before.lines + 1 + len(before.head)
@@ -145,16 +147,16 @@ def _limits(
     return replace(own, grid=both.grid, velocity=velocity, n_hands=min(own.n_hands, 1), may_pedal=may_pedal)
 
 
-def _given_bars(other: Piece, reader: SideReader, caret: Caret) -> tuple[list[int], NDArray[np.int32]]:
-    """Return metre and tempo in force at the new bars, and their tokens with what the other hand plays there."""
+def _given_bars(other: Piece, reader: SideReader, caret: Caret) -> NDArray[np.int32]:
+    """Return the tokens of the new bars with what the other hand plays there."""
     others = SideReader(other, reader.tokenizer)
     others.is_played = reader.is_played
     side = others.within(caret.bar_index, caret.n_bars)
     if not caret.is_inserted:
-        return side.head, side.bars
+        return side.bars
     vocabulary = reader.tokenizer.vocabulary
     empty = [vocabulary.id(name) for n, d in spoken_metres(caret) for name in ("Bar_None", f"TimeSig_{n}/{d}")]
-    return side.head, np.array(empty, dtype=np.int32)
+    return np.array(empty, dtype=np.int32)
 
 
 def _given(other: Piece, caret: Caret, wanted: str) -> Given | None:

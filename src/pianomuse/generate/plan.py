@@ -109,6 +109,7 @@ class Plan:
         bars: what holds in each bar; empty: in all of them the range and the voices of ``limits``.
         kept: the composer's notes whose rhythm or pitches are kept; None keeps neither.
         pins: moments that are fixed, ascending in time.
+        beside: what the model reads in each bar behind its metre, before it writes there; empty: nothing.
 
     """
 
@@ -123,6 +124,7 @@ class Plan:
     kept: Kept | None = None
     pins: tuple[Pin, ...] = ()
     given: Given | None = None
+    beside: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse plans the tokens cannot say."""

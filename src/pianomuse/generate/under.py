@@ -85,13 +85,14 @@ def write_hand_request(
         hand=given.hand.capitalize(),
     )
     writer = PromptWriter(tokenizer.vocabulary)
-    ids = writer.given(before.head, before.bars, there.head, there.bars, wishes)
+    ids = writer.continuation(before.head, before.bars, wishes)
     limits = replace(limits_near(sides, None, tempo, is_played=reader.is_played), n_hands=1)
     plan = plan_at(piece, tokenizer, caret, before.bars, before.bars[:0], limits)
     first_given = min(onset for onset, _, _ in given.notes)
     plan = replace(
         plan,
         given=given,
+        beside=tuple(tuple(bar.tolist()) for bar in writer.beside(there.bars)),
         pedal_down=False,
         ringing=_ringing(plan, piece, caret, given.hand),
         min_position=min(first_given, plan.bar_starts[1] - 1),  # it does not begin before what it goes with

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pianomuse.checkpoint.config import DEEP_EMBED_RANK, ModelConfig
 from pianomuse.errors import ConfigError
 
+HEAD_SIZE = ModelConfig.head_size
+"""Channels of a head: every width is a multiple of it."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -31,7 +34,12 @@ PRESETS: dict[str, Preset] = {
 
 
 def preset_config(
-    name: str, vocab_size: int, *, n_layer: int | None = None, has_deep_embed: bool = False
+    name: str,
+    vocab_size: int,
+    *,
+    n_layer: int | None = None,
+    n_embd: int | None = None,
+    has_deep_embed: bool = False,
 ) -> ModelConfig:
     """Return the sizes of a preset for a vocabulary.
 
@@ -39,17 +47,22 @@ def preset_config(
         name: of the preset.
         vocab_size: tokens in the vocabulary.
         n_layer: another depth than the preset's.
+        n_embd: another width.
         has_deep_embed: with RWKV-8's DeepEmbed.
 
     Raises:
-        ConfigError: there is no such preset.
+        ConfigError: there is no such preset, or the width is no multiple of a head's.
     """
     if name not in PRESETS:
         raise ConfigError(f"preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
     preset = PRESETS[name]
+    if n_embd is not None and n_embd % HEAD_SIZE:
+        raise ConfigError(
+            f"n_embd = {n_embd} is not a multiple of {HEAD_SIZE}; choose {n_embd // HEAD_SIZE * HEAD_SIZE + HEAD_SIZE}"
+        )
     return ModelConfig(
         vocab_size=vocab_size,
         n_layer=preset.n_layer if n_layer is None else n_layer,
-        n_embd=preset.n_embd,
+        n_embd=preset.n_embd if n_embd is None else n_embd,
         deep_embed_rank=DEEP_EMBED_RANK if has_deep_embed else 0,
     )

@@ -138,8 +138,9 @@ class PromptWriter:
     def is_beside(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Tell which tokens of interleaved bars were given: bool [T], the tokens around them included."""
         given, middle = ids == self._id("Fill_Given"), ids == self._id("Fill_Middle")
-        inside: NDArray[np.bool_] = np.cumsum(given) > np.cumsum(middle)
-        return inside | middle
+        inside = np.cumsum(given) > np.cumsum(middle)
+        found: NDArray[np.bool_] = inside | middle
+        return found
 
     def _each(self, bars: NDArray[np.int32]) -> list[NDArray[np.int32]]:
         lines = np.flatnonzero(bars == self._bar)

@@ -49,6 +49,9 @@ class RunSettings:
         default=None,
         metadata={"help": "layers, if not the preset's; with --init new ones are added", "min": 1, "max": MAX_LAYERS},
     )
+    n_embd: int | None = field(
+        default=None, metadata={"help": "width, if not the preset's: a multiple of 64; stays with --init", "min": 64}
+    )
     grow: str = field(
         default="spread", metadata={"help": "where layers added to --init go", "choices": ("spread", "end")}
     )
@@ -167,6 +170,7 @@ def _ready_run(
         vocab_size=len(vocabulary),
         fingerprint=vocabulary.fingerprint,
         n_layer=run.n_layer,
+        n_embd=run.n_embd,
         grow=run.grow,
         has_deep_embed=run.deep_embed,
     )

@@ -14,7 +14,7 @@ from pianomuse.checkpoint.config import DEEP_EMBED_RANK, ModelConfig
 from pianomuse.checkpoint.layout import from_official, grown_places, moved
 from pianomuse.checkpoint.official import read_pth
 from pianomuse.checkpoint.store import load_checkpoint
-from pianomuse.errors import VocabularyError
+from pianomuse.errors import ConfigError, VocabularyError
 from pianomuse.model.presets import preset_config
 from pianomuse.model.rwkv import PianoMuseRWKV
 from pianomuse.model.weights import load_weights, weights_of
@@ -41,6 +41,7 @@ def starting_model(
     vocab_size: int,
     fingerprint: str,
     n_layer: int | None = None,
+    n_embd: int | None = None,
     grow: str = "spread",
     has_deep_embed: bool = False,
 ) -> Start:
@@ -53,18 +54,21 @@ def starting_model(
         vocab_size: of the dataset's vocabulary.
         fingerprint: of the dataset's vocabulary.
         n_layer: another depth than the preset's; with `init`, layers are added that at first change nothing.
+        n_embd: another width than the preset's; of `init` it cannot change.
         grow: where the added layers go, `spread` or `end`.
         has_deep_embed: with RWKV-8's DeepEmbed; added to `init` it at first changes nothing.
 
     Raises:
         VocabularyError: the checkpoint speaks another vocabulary.
         CheckpointError: it cannot be read.
-        ConfigError: `n_layer` is less than what is there.
+        ConfigError: `n_layer` is less than what is there, or `n_embd` is not what is there.
     """
     if init is None:
-        config = preset_config(preset, vocab_size, n_layer=n_layer, has_deep_embed=has_deep_embed)
+        config = preset_config(preset, vocab_size, n_layer=n_layer, n_embd=n_embd, has_deep_embed=has_deep_embed)
         return Start(_model(config, settings), f"new weights, preset {preset}", has_new_rows=False)
     old, tensors, notes = _read(init, fingerprint)
+    if n_embd not in (None, old.n_embd):
+        raise ConfigError(f"n_embd = {n_embd}: {init} is {old.n_embd} wide and stays so; leave n_embd out, or --init")
     places = grown_places(old.n_layer, n_layer or old.n_layer, grow)
     config = replace(
         old,
