@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = tomllib.loads((Path(__file__).with_name("figures.toml")).read_text("utf-8"))["figure"]
 CARD = (ROOT / "docs" / "model-card.md").read_text("utf-8")
-NUMBER = r"(\d[\d, ]*(?:\.\d+)?|five|五)"
+NUMBER = r"(\d[\d, ]*(?:\.\d+)?|seven|七)"
 WORDS = {"seven": "7", "七": "7"}
 NOT_MEASURED = {
     "3.11": "the Python that is needed",
