@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -12,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from pianomuse.server import autosave
 
 ROOT = Path(__file__).resolve().parents[2]
 WALTZ = ROOT / "examples" / "waltz-pickup.mid"
@@ -74,3 +77,31 @@ def test_a_killed_verb_leaves_the_file_before_or_the_new_one(verb: str, tmp_path
     target.unlink()
     assert start(*words).wait() == 0
     assert target.read_bytes() == whole
+
+
+_SAVE_FOR_EVER = """
+import itertools, json
+from pianomuse.server import autosave
+for number in itertools.count(1):
+    autosave.keep(json.dumps({"work": "the-open-one", "number": number, "notes": [number] * 400_000}).encode())
+    print(number, flush=True)
+"""
+
+
+def test_a_studio_killed_while_it_saves_keeps_the_last_whole_writing(own_config: Path) -> None:
+    chance = random.Random("autosave")
+    for _ in range(4):
+        command = [sys.executable, "-c", _SAVE_FOR_EVER]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "1\n"
+            time.sleep(chance.uniform(0.0, 0.3))
+            process.kill()
+            told = [1, *map(int, process.stdout.read().split())][-1]
+        found = autosave.kept("the-open-one")
+        assert found is not None
+        document = json.loads(found.document)
+        assert document["number"] in (told, told + 1), "what was finished, or the writing it was killed behind"
+        assert document["notes"] == [document["number"]] * 400_000
+    autosave.keep(b'{"work": "the-open-one", "number": 0}')
+    assert [path.name for path in own_config.rglob("*") if path.is_file() and path.suffix != ".json"] == []
