@@ -18,6 +18,7 @@ our own fault (exit code 1).
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 from pianomuse.coded import Coded, Value, coded
 
@@ -87,3 +88,13 @@ def reason_of(error: OSError) -> Coded:
         case errno.EADDRINUSE:
             return coded(words, "address_in_use")
     return coded(words, "system_error", number=error.errno or 0)
+
+
+def cannot_write(path: Path, error: OSError) -> StorageError:
+    """Return the error that a file which the program keeps for people cannot be written."""
+    return StorageError(
+        f"{path} cannot be written ({error.strerror}): free space there, or export.",
+        "cannot_write",
+        path=str(path),
+        why=reason_of(error),
+    )

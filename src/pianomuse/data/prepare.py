@@ -220,7 +220,7 @@ def tokenise_file(folder: Path, name: str) -> FileResult:
     try:
         piece, report = tokenise_piece(read_midi(folder / name), _tokenizer, name=name, work_id=name)
     except MidiError as error:
-        return FileResult(name, reason=reason_of(error, name))
+        return FileResult(name, reason=reason_left_out(error, name))
     if piece.n_bars < MIN_BARS:
         return FileResult(name, reason=f"fewer than {MIN_BARS} bars")
     notes = read_notes(piece.views["full"].ids[2:], _tokenizer.vocabulary)
@@ -232,10 +232,10 @@ def tokenise_file(folder: Path, name: str) -> FileResult:
     return FileResult(name, piece, turns(notes.onset, notes.pitch), lost=lost)
 
 
-def reason_of(error: Exception, name: str) -> str:
+def reason_left_out(error: Exception, name: str) -> str:
     """Say why a file is left out without its name, so that files left out for one reason are counted together.
 
-    >>> reason_of(MidiError("a.mid is empty: export it again."), "folder/a.mid")
+    >>> reason_left_out(MidiError("a.mid is empty: export it again."), "folder/a.mid")
     'it is empty: export it again'
     """
     text = " ".join(str(error).split()).rstrip(".")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pianomuse.data.manifest import manifest_rows
 from pianomuse.data.pieces import TokenPiece, tokenise_piece
-from pianomuse.data.prepare import most_common, reason_of
+from pianomuse.data.prepare import most_common, reason_left_out
 from pianomuse.data.works import group_works, turns
 from pianomuse.errors import DatasetError, MidiError
 from pianomuse.measure.passage import Passage, passage_of_ids
@@ -125,7 +125,7 @@ def _from_files(folder: Path, n_pieces: int | None, exclude: tuple[str, ...]) ->
             data = (folder / name).read_bytes()
             works.append(Work(name, work_id, _source(name), _TOKENIZER.tokenize_midi(folder / name), data))
         except (MidiError, OSError) as error:
-            dropped[reason_of(error, name)] += 1
+            dropped[reason_left_out(error, name)] += 1
     if not works:
         why = f" ({most_common(dropped)})" if dropped else ""
         raise DatasetError(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_config_path
 
-from pianomuse.errors import StorageError, reason_of
+from pianomuse.errors import cannot_write
 from pianomuse.midi.write import set_aside, write_atomically
 from pianomuse.reading import read_bounded
 
@@ -88,12 +88,7 @@ class Taste:
         try:
             return write_atomically(path, json.dumps(document, indent=1).encode())
         except OSError as error:
-            raise StorageError(
-                f"{path} cannot be written ({error.strerror}): free space there, or export.",
-                "cannot_write",
-                path=str(path),
-                why=reason_of(error),
-            ) from error
+            raise cannot_write(path, error) from error
 
     def _expected(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the features of the idea that these weights would choose, on the average."""

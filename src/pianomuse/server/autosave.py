@@ -18,7 +18,7 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from pianomuse.errors import RequestError, StorageError, reason_of
+from pianomuse.errors import RequestError, cannot_write
 from pianomuse.midi.write import set_aside, write_atomically
 from pianomuse.reading import read_bounded
 from pianomuse.server.bounds import REQUEST_BYTES, TEXT
@@ -72,12 +72,7 @@ def keep(document: bytes, seen: str | None = None) -> str:
             old.unlink(missing_ok=True)
         return _tag(path)
     except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written ({error.strerror}): free space there, or export.",
-            "cannot_write",
-            path=str(path),
-            why=reason_of(error),
-        ) from error
+        raise cannot_write(path, error) from error
 
 
 def kept(work: str | None = None) -> Kept | None:
