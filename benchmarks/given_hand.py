@@ -79,7 +79,7 @@ def layouts(
     wishes = Wishes("Hand", N_BARS, is_expressive=piece.is_expressive, hand=wanted.capitalize())
     request = np.array(writer.controls(wishes), dtype=np.int32)
     beside = writer.beside(heard.cut(first, first + N_BARS))
-    empty = [np.array([bar[0], bar[-1]], dtype=np.int32) for bar in beside]
+    empty = tuple((bar[0], bar[-1]) for bar in beside)
     anothers = writer.beside(heard.cut(first - EARLIER, first - EARLIER + N_BARS))
     asides = {"bar for bar": beside, "nothing given": empty, "another's": anothers}
     found = {name: _interleaved(writer, request, answer, aside, vocabulary) for name, aside in asides.items()}
@@ -91,7 +91,7 @@ def layouts(
 
 
 def _interleaved(
-    writer: PromptWriter, request: Ids, answer: Ids, beside: list[Ids], vocabulary: Vocabulary
+    writer: PromptWriter, request: Ids, answer: Ids, beside: tuple[tuple[int, ...], ...], vocabulary: Vocabulary
 ) -> tuple[Ids, Ids, NDArray[np.bool_]]:
     music = np.append(writer.interleave(answer, beside), vocabulary.id("EOS_None")).astype(np.int32)
     return request, music, ~writer.is_beside(music)

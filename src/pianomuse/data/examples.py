@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from pianomuse.tokens.vocabulary import GRID, MAX_BARS_TO_WRITE, Vocabulary
 
 ATTEMPTS = 16
 KINDS = ("continuation", "fill_prefix_first", "fill_suffix_first", "fill_around", "hand", "melody", "accompany")
-FILL_ORDERS = ("prefix first", "suffix first", "around")
+FillOrder = Literal["prefix first", "suffix first", "around"]
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,8 @@ class ExampleMaker:
         wishes = self._wishes(piece, view, caret, end, "Melody", rng)
         return self._finish(self.prompt.continuation(*context, wishes), view.cut(caret, end))
 
-    def fill(self, piece: TokenPiece, rng: np.random.Generator, order: str) -> Example | None:
-        """Bars on both sides, in one of FILL_ORDERS, then the missing ones."""
+    def fill(self, piece: TokenPiece, rng: np.random.Generator, order: FillOrder) -> Example | None:
+        """Bars on both sides in an order, then the missing ones."""
         view = piece.views["full"]
         n_bars = view.n_bars
         if n_bars < 3:

@@ -25,6 +25,7 @@ from pianomuse.generate.prompt import (
     heard_near,
     limits_near,
     plan_at,
+    require_context,
     wishes_near,
     with_asked,
 )
@@ -61,8 +62,7 @@ def write_one_hand(
         MidiError: a metre that the tokens cannot say.
 
     """
-    if context_bars < 1:
-        raise RequestError(f"--context-bars {context_bars}: choose 1 or more", "context_bars_none", bars=context_bars)
+    require_context(context_bars)
     if caret.finishes_bar:
         raise RequestError(
             f"--hand {asked.hand}: bar {caret.at_bar} is half finished; name a bar with --at-bar",
@@ -82,14 +82,14 @@ def write_one_hand(
     wishes = replace(wishes, task="Hand", hand=asked.hand.capitalize())
     writer = PromptWriter(tokenizer.vocabulary)
     ids = writer.continuation(before.head, before.bars, wishes)
-    beside = tuple(tuple(bar.tolist()) for bar in writer.beside(_given_bars(other, reader, caret)))
+    beside = writer.beside(_given_bars(other, reader, caret))
     kept = find_kept(own, caret, asked, spoken_metres(caret), tempo.bpm, n_hands=1)
 
     def plan_of(some: Asked) -> Plan:
         bars = bars_asked(some, caret, limits, key)
         plan = plan_at(own, tokenizer, caret, before.bars, before.bars[:0], limits)
-        plan = replace(plan, pedal_down=False, given=given, beside=beside, bars=bars)
-        plan = replace(plan, kept=kept if some.keep else None)
+        stays = kept if some.keep else None
+        plan = replace(plan, pedal_down=False, given=given, beside=beside, bars=bars, kept=stays)
         return with_aims(plan, some, caret, key)
 
     lines = before.lines + 1 + len(before.head)

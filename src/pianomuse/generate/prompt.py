@@ -91,8 +91,7 @@ def write_request(
         MidiError: a metre that the tokens cannot say.
 
     """
-    if context_bars < 1:
-        raise RequestError(f"--context-bars {context_bars}: choose 1 or more", "context_bars_none", bars=context_bars)
+    require_context(context_bars)
     reader = reader or SideReader(piece, tokenizer)
     before = reader.before(caret, tempo, context_bars, MAX_CONTEXT_TOKENS)
     lines = before.lines[: before.n_bars + 1 - caret.finishes_bar]
@@ -126,6 +125,12 @@ def write_request(
 
     plan = require_possible(asked, plan_of, caret.bar_index + 1)
     return Request(np.concatenate([ids, half_bar]), lines, plan, heard, before, suffix)
+
+
+def require_context(context_bars: int) -> None:
+    """Raise RequestError unless at least one bar before the caret may be read."""
+    if context_bars < 1:
+        raise RequestError(f"--context-bars {context_bars}: choose 1 or more", "context_bars_none", bars=context_bars)
 
 
 def plan_at(

@@ -23,6 +23,7 @@ from pianomuse.generate.prompt import (
     is_expressive,
     limits_near,
     plan_at,
+    require_context,
 )
 from pianomuse.generate.side import Side, SideReader
 from pianomuse.generate.tempo import IdeaTempo
@@ -65,8 +66,7 @@ def write_hand_request(
         RequestError: nobody plays in these bars, or both hands do; limits that cannot hold.
 
     """
-    if context_bars < 1:
-        raise RequestError(f"--context-bars {context_bars}: choose 1 or more", "context_bars_none", bars=context_bars)
+    require_context(context_bars)
     if asked.keep:
         raise RequestError(
             f"--keep {asked.keep}: a hand that is missing has none to keep; leave --keep out",
@@ -92,7 +92,7 @@ def write_hand_request(
     plan = replace(
         plan,
         given=given,
-        beside=tuple(tuple(bar.tolist()) for bar in writer.beside(there.bars)),
+        beside=writer.beside(there.bars),
         pedal_down=False,
         ringing=_ringing(plan, piece, caret, given.hand),
         min_position=min(first_given, plan.bar_starts[1] - 1),  # it does not begin before what it goes with

@@ -125,12 +125,12 @@ class PromptWriter:
         after = _join([self._id("Fill_Suffix")], suffix_head, suffix, [self._id("Fill_Prefix")], near_head, near)
         return _join([self._begin], head, far, after, [self._id("Fill_Middle")], self.controls(wishes))
 
-    def beside(self, bars: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+    def beside(self, bars: NDArray[np.int32]) -> tuple[tuple[int, ...], ...]:
         """Return what is read in each new bar behind its metre: ``Given``, what is given in the bar, ``Middle``."""
-        given, middle = [self._id("Fill_Given")], [self._id("Fill_Middle")]
-        return [_join(given, bar[_BAR_HEAD:], middle) for bar in self._each(bars)]
+        given, middle = self._id("Fill_Given"), self._id("Fill_Middle")
+        return tuple((given, *bar[_BAR_HEAD:].tolist(), middle) for bar in self._each(bars))
 
-    def interleave(self, bars: NDArray[np.int32], beside: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    def interleave(self, bars: NDArray[np.int32], beside: Sequence[Sequence[int]]) -> NDArray[np.int32]:
         """Return new bars with what is read in each of them, as many as there are bars."""
         pairs = zip(self._each(bars), beside, strict=True)
         return _join(*(part for bar, heard in pairs for part in (bar[:_BAR_HEAD], heard, bar[_BAR_HEAD:])))
