@@ -43,7 +43,7 @@ def begin(studio) -> None:
 def test_what_is_played_is_recorded_in_time_and_is_one_step(player):
     begin(player)
     assert player.look("document.body.classList.contains('is-recording')")
-    assert player.look(BEATS) < -1  # a bar of count-in
+    assert player.look("p.playing.recorder.player.from") == pytest.approx(-1)  # seconds: a bar of count-in
     player.until(f"{BEATS} > 0.9")
     at = send(player, 0x90, 60, 100)
     send(player, 0xB0, 64, 127)
@@ -154,8 +154,9 @@ def test_recording_along_an_idea_advances_it_and_another_way_puts_it_away(idea):
     send(idea, 0x90, 25, 33)
     idea.until("s.ghosts === null").press("r").until("!p.playing.recorder.isRecording")
     assert idea.look("s.project.notes.length") == n_own + 1
-    idea.press("Control+z")
-    assert idea.look("s.ghosts.ideas.length") == 1
+    idea.until("s.ghosts !== null").press("Control+z")  # ideas for what was played are on their way
+    assert idea.look("[s.ghosts.ideas.length, p.muse.isAsking]") == [1, False]
+    assert idea.look("s.project.notes.length") == n_own
 
 
 def test_a_keyboard_may_come_later_and_go(player):

@@ -35,6 +35,7 @@ import { cleared, pushed, sorted } from "../music/project.js";
 /**
  * @typedef {object} Ghosts
  * @property {readonly Idea[]} ideas
+ * @property {object} origin what they began as; the same as long as ideas grow and are taken, another one after undo to older ones
  * @property {number} chosen index; -1 is the music as it was
  * @property {number} start first tick of the ideas
  * @property {number} end
@@ -55,6 +56,7 @@ import { cleared, pushed, sorted } from "../music/project.js";
 export function noGhosts(start, end, isInsert, stays = []) {
   return {
     ideas: [],
+    origin: {},
     chosen: 0,
     start,
     end,

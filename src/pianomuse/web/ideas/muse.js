@@ -41,7 +41,8 @@ export class Muse extends EventTarget {
     this._known = new Map();
     /** @type {(() => void) | null} what is to be done as soon as the idea is finished */
     this._waiting = null;
-    this._hasBegun = false; // ghosts of the request that runs have been in the roll
+    /** @type {object | null} origin of the ghosts that the request writes into, as soon as they are in the roll */
+    this._into = null;
     this.warnings = /** @type {Said[]} */ ([]);
     /** @type {Set<string>} keys of ideas that were told to be liked */
     this._preferred = new Set();
@@ -77,7 +78,7 @@ export class Muse extends EventTarget {
     this.cancel();
     const asking = new AbortController();
     this._asking = asking;
-    this._hasBegun = adds;
+    this._into = (adds && this.studio.ghosts?.origin) || null;
     this.dispatchEvent(new Event("asking"));
     this.voice.say("thinking");
     const patience = setTimeout(() => this.isAsking && !this.studio.ghosts?.ideas.length && this.voice.say("thinkingLong"), PATIENCE_MS);
@@ -240,9 +241,10 @@ export class Muse extends EventTarget {
       if (event.event === "start") {
         request = { ...request, id: event.id, seed: event.seed, begun: begunBefore(order, event.start_tick) };
         place = placeOf(order, event, adds ? this.studio.ghosts : null);
-        this._hasBegun = true;
         if (!adds || !this.studio.ghosts) {
-          this.studio.setGhosts(noGhosts(place.start, place.end, place.isInsert, place.stays));
+          const ghosts = noGhosts(place.start, place.end, place.isInsert, place.stays);
+          this._into = ghosts.origin;
+          this.studio.setGhosts(ghosts);
         }
         this.dispatchEvent(new CustomEvent("placed", { detail: place }));
       } else if (event.event === "done") {
@@ -274,13 +276,11 @@ export class Muse extends EventTarget {
     if (!before.length && studio.ghosts?.ideas.length) this.tell();
   }
 
-  /** Without ghosts nothing more is to be written; ideas that undo brought back are as they are known last. */
+  /** Without its ghosts a request writes no more; ideas that undo brought back are as they are known last. */
   _watch() {
     const { ghosts } = this.studio;
-    if (!ghosts) {
-      if (this._asking && this._hasBegun) this.cancel();
-      return;
-    }
+    if (this._asking && this._into && ghosts?.origin !== this._into) this.cancel();
+    if (!ghosts) return;
     for (const idea of ghosts.ideas) {
       const latest = this._known.get(idea.key);
       if (latest && latest !== idea && latest.isFinished && !idea.isFinished) {
@@ -292,6 +292,6 @@ export class Muse extends EventTarget {
 
   /** The music or the caret changed before the first event: the ideas would stand in the wrong place. */
   _outrun() {
-    if (this._asking && !this._hasBegun && !this.studio.preview) this.cancel();
+    if (this._asking && !this._into && !this.studio.preview) this.cancel();
   }
 }
