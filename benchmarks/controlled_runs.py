@@ -5,6 +5,9 @@
 Each run is `pianomuse train` with the settings of its line in RUNS. All are judged on the same 148 validation examples
 of all kinds, of 1,024 tokens at most: bits per note, and the difference to the first run with a 95 % interval by
 bootstrap over works. Runs that are finished in OUT are not run again. The last line is one JSON document.
+
+A run with another order of tokens reads, and is judged on, the same dataset with its notes in that order: they are the
+same notes, so bits per note can be compared.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,8 @@ from numpy.typing import NDArray
 from pianomuse.api import load
 from pianomuse.data.batches import IGNORE, TargetMask
 from pianomuse.data.examples import ExampleMaker
-from pianomuse.data.store import PieceStore
+from pianomuse.data.pieces import TokenPiece, make_view
+from pianomuse.data.store import PieceStore, write_pieces
 from pianomuse.evaluate.bootstrap import ratio
 from pianomuse.generate.engine import Engine
 
@@ -45,7 +50,9 @@ RUNS: dict[str, tuple[str, ...]] = {
     "continuation alone": ("continuation=1", "fill_around=0", "hand=0", "melody=0", "accompany=0"),
     "twice the learning rate": ("lr=0.003", "lr_final=0.0003"),
     "not transposed": ("augment=no",),
+    "chords from the top": (),
 }
+FROM_THE_TOP = "chords from the top"
 
 
 def main() -> None:
@@ -55,13 +62,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--only", nargs="*", choices=list(RUNS), default=list(RUNS))
     options = parser.parse_args()
-    judged = examples(options.dataset)
+    plainly = examples(options.dataset)
     rows: dict[str, NDArray[np.float64]] = {}
-    results: dict[str, Any] = {"steps": options.steps, "examples": len(judged)}
+    results: dict[str, Any] = {"steps": options.steps, "examples": len(plainly)}
     for name in options.only:
+        dataset, judged = options.dataset, plainly
+        if name == FROM_THE_TOP:
+            dataset = from_the_top(dataset, options.out / "dataset-from-the-top")
+            judged = examples(dataset)
         run = options.out / name.replace(" ", "-").replace(",", "").replace(".", "")
         if not (run / "finished").exists():
-            train(options.dataset, run, options.steps, RUNS[name])
+            train(dataset, run, options.steps, RUNS[name])
         rows[name] = np.array([bits(load(run / "best").engine, ids, targets) for _, ids, targets in judged])
         results[name] = compared(rows, name, judged) | {"tokens_per_s": speed(run)}
         print(name, results[name], flush=True)
@@ -89,6 +100,31 @@ def examples(dataset: Path) -> list[tuple[str, NDArray[np.int32], NDArray[np.int
         example = maker.draw(piece, np.random.default_rng([11, number]))
         found.append((piece.work_id, example.ids, mask(example.ids, example.ctx_len, "all")))
     return found
+
+
+def from_the_top(dataset: Path, out: Path) -> Path:
+    """Write a dataset in which notes that begin together are told from the highest to the lowest."""
+    if not out.exists():
+        stores = {split: PieceStore(dataset, split) for split in ("train", "valid")}
+        store = stores["train"]
+        pieces = {split: (turned(piece, store) for piece in pieces) for split, pieces in stores.items()}
+        write_pieces(out, pieces, store.header, store.tokenizer)
+    return out
+
+
+def turned(piece: TokenPiece, store: PieceStore) -> TokenPiece:
+    """Return a piece with every run of notes in the opposite order, each note's tokens in theirs."""
+    kinds, views = store.tokenizer.vocabulary.kinds, {}
+    for name, view in piece.views.items():
+        is_pitch = kinds[view.ids] == "Pitch"
+        starts = is_pitch & ~np.roll(is_pitch, 3)  # a note has three tokens
+        runs = np.cumsum(starts)[is_pitch]
+        order = np.lexsort((-np.flatnonzero(is_pitch), runs))
+        ids, notes = view.ids.copy(), np.flatnonzero(is_pitch)
+        for offset in range(3):
+            ids[notes + offset] = view.ids[notes[order] + offset]
+        views[name] = make_view(ids, store.tokenizer)
+    return replace(piece, views=views)
 
 
 def bits(engine: Engine[Any], ids: NDArray[np.int32], targets: NDArray[np.int64]) -> float:
