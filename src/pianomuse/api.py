@@ -277,7 +277,7 @@ class Muse:
             budget_mb=budget_mb,
             reads_ahead=reads_ahead,
             origin=Origin(self.name, self.style.name if self.style is not None else "", self.device),
-            ranker=Ranker(self.engine, self._known_works, load_taste),
+            ranker=Ranker(self._known_works, load_taste),
         )
 
     def prefer(self, chosen: Candidate, among: Iterable[Candidate]) -> Taste:

@@ -5,76 +5,31 @@ its own constraints, and its row of the batch is computed in a batch of the same
 (or, if the engine promises `rows_are_exact`, in one that holds all ideas and shrinks as they finish).
 
 `Decoding` is the loop opened up, one token of every idea per step, for whoever wants to look on; `decode` runs it.
+
+Where bars behind the ideas have to follow from them, the last bar of each idea is written several times side by side
+(`Drafts`), and the one that leads on best is taken when all of these are finished: its tokens come all at once.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Generic
+from typing import Generic, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pianomuse.errors import RequestError
-from pianomuse.generate.constraints import IdeaConstraints, IdeaNote
+from pianomuse.generate.constraints import IdeaNote
 from pianomuse.generate.engine import Engine, StateT
 from pianomuse.generate.plan import Plan
 from pianomuse.generate.rules import Rules
-from pianomuse.generate.sampling import Draw, SamplingSettings, fold, idea_generator, sample
+from pianomuse.generate.sampling import SamplingSettings
+from pianomuse.generate.writer import DecodedIdea, Draft, IdeaWriter
 
 LANES = 8
 _PAD = 0  # what finished lanes read; no row depends on another's token
 MAX_IDEAS = 64
-
-
-@dataclass(frozen=True)
-class DecodedIdea:
-    """One idea as tokens, with what is known of each.
-
-    Args:
-        ids: int32 [n], the idea's own tokens; EOS is the last of a finished one. Tokens of `Plan.first_bar` are not
-            among them: ``(*plan.first_bar, *ids)`` is the music from the first bar line on.
-        log_probs: float64 [n], natural logarithm, the model's own (full softmax, no mask, temperature 1).
-        sampling_log_probs: float64 [n], under the distribution the token was drawn from.
-        notes: in the order of the tokens, times in grid units from the first bar line.
-        note_log_probs: one per note, the model's own: its Pitch, Velocity and Duration, and the Position if it is the
-            first note there.
-        hands: ``left`` or ``right`` per note, so that it can be played; empty if the plan has no such limit.
-        is_finished: false if decoding was cancelled before the idea's end.
-        n_forced_bar_ends: bars that had too many tokens and were ended where they stood.
-        seconds: from the start of decoding to the idea's end.
-        seconds_to_first_note: from the start of decoding until the first note was known; None without notes.
-
-    """
-
-    ids: NDArray[np.int32]
-    log_probs: NDArray[np.float64]
-    sampling_log_probs: NDArray[np.float64]
-    notes: tuple[IdeaNote, ...]
-    note_log_probs: tuple[float, ...]
-    hands: tuple[str, ...]
-    is_finished: bool
-    n_forced_bar_ends: int
-    seconds: float
-    seconds_to_first_note: float | None
-
-    @property
-    def n_tokens(self) -> int:
-        """Number of tokens written."""
-        return len(self.ids)
-
-    @property
-    def log_prob(self) -> float:
-        """Log-probability of all tokens, the model's own."""
-        return float(self.log_probs.sum())
-
-    @property
-    def log_prob_per_note(self) -> float:
-        """`log_prob` per note; of an idea without notes, `log_prob` itself."""
-        return self.log_prob / max(len(self.notes), 1)
 
 
 def decode(
@@ -141,6 +96,19 @@ def check_ideas(n_ideas: int, seed: int) -> None:
         raise RequestError(f"the seed is {seed}; choose 0 or more", "seed_negative", seed=seed)
 
 
+class Drafts(Protocol):
+    """How often the last bar of an idea is written, and which of these is taken."""
+
+    @property
+    def n_drafts(self) -> int:
+        """So many times, 1 or more."""
+        ...
+
+    def best(self, drafts: list[Draft]) -> Draft:
+        """Choose among the drafts of an idea; all are finished."""
+        ...
+
+
 class Decoding(Generic[StateT]):
     """Ideas being written side by side, one token each per step."""
 
@@ -153,14 +121,28 @@ class Decoding(Generic[StateT]):
         settings: SamplingSettings,
         *,
         lanes: int = LANES,
+        drafts: Drafts | None = None,
     ) -> None:
-        """Begin where a state has read everything before the ideas; arguments as for `decode`."""
+        """Begin where a state has read everything before the ideas; arguments as for `decode`.
+
+        Args:
+            engine: the model.
+            state: of batch 1.
+            logits: float32 [V].
+            ideas: with nothing written.
+            settings: how boldly.
+            lanes: ideas side by side.
+            drafts: None: the last bar is written once, as it always is without exact rows.
+
+        """
         self._engine, self._state, self._logits = engine, state, logits
         self._settings = settings
         self._rows_are_exact = bool(getattr(engine, "rows_are_exact", False))
         self._n_lanes = lanes
+        self._drafts = drafts if self._rows_are_exact and drafts is not None and drafts.n_drafts > 1 else None
         self._waiting = list(ideas)
         self._lanes: list[IdeaWriter] = []
+        self._drafts_of: dict[int, list[Draft]] = {}
         self._tokens = np.zeros(0, dtype=np.int32)
         self._rows = state
         self._scores = logits[None]
@@ -174,7 +156,8 @@ class Decoding(Generic[StateT]):
         """Let the model read the last tokens, then write the next one of every idea in a lane; return those ideas.
 
         Ideas that were stopped leave their lane before the model reads. An idea that is still reading what is given in
-        its bar writes nothing and is not among those returned.
+        its bar, or whose last bar is being drafted, writes nothing and is not among those returned. One whose drafts
+        are finished is, with the last bar `pending`: take it with `take_next` until nothing is.
         """
         if any(idea.is_open for idea in self._lanes):
             self._read()
@@ -189,120 +172,45 @@ class Decoding(Generic[StateT]):
             else:
                 self._tokens[row] = idea.draw(self._scores[row], self._settings)
                 drawn.append(idea)
-        return drawn
+        return self._settled(drawn) if self._drafts is not None else drawn
+
+    def _settled(self, drawn: list[IdeaWriter]) -> list[IdeaWriter]:
+        """Put in place of drafts the ideas whose drafts have all just been finished."""
+        written = [idea for idea in drawn if not isinstance(idea, Draft)]
+        ended = {draft.idea.number: draft.idea for draft in drawn if isinstance(draft, Draft) and draft.is_finished}
+        for idea in ended.values():
+            drafts = self._drafts_of[idea.number]
+            if idea.is_open and all(draft.is_finished for draft in drafts):
+                assert self._drafts is not None
+                idea.pending.extend(self._drafts.best(drafts).draws)
+                written.append(idea)
+        return written
+
+    def _ways(self, idea: IdeaWriter) -> list[IdeaWriter]:
+        """Return what takes the idea's lane: the idea, or its drafts where its last bar begins."""
+        if self._drafts is None or isinstance(idea, Draft) or not idea.begins_last_bar:
+            return [idea]
+        self._drafts_of[idea.number] = idea.drafts(self._drafts.n_drafts)
+        return [*self._drafts_of[idea.number]]
 
     def _read(self) -> None:
-        going_on = [row for row, idea in enumerate(self._lanes) if idea.is_open]
-        if self._rows_are_exact and len(going_on) < len(self._lanes):
-            self._lanes = [self._lanes[row] for row in going_on]
-            self._rows, self._tokens = self._rows.take(going_on), self._tokens[going_on]
+        if self._rows_are_exact:
+            open_rows = [row for row, idea in enumerate(self._lanes) if idea.is_open]
+            ways = [(row, way) for row in open_rows for way in self._ways(self._lanes[row])]
+            if [way for _, way in ways] != self._lanes:
+                rows = [row for row, _ in ways]
+                self._lanes = [way for _, way in ways]
+                self._rows, self._tokens = self._rows.take(rows), self._tokens[rows]
         self._scores = self._engine.step(self._tokens, self._rows)
 
     def _begin(self) -> None:
         """Give the lanes to ideas that wait: all of them, or without exact rows as many as there are lanes."""
         waiting = [idea for idea in self._waiting if idea.is_open]
-        n_lanes = len(waiting) if self._rows_are_exact else self._n_lanes
-        self._lanes, self._waiting = waiting[:n_lanes], waiting[n_lanes:]
+        n_ideas = len(waiting) if self._rows_are_exact else self._n_lanes
+        self._waiting = waiting[n_ideas:]
+        self._lanes = [way for idea in waiting[:n_ideas] for way in self._ways(idea)]
+        n_lanes = len(self._lanes) if self._rows_are_exact else self._n_lanes
         self._tokens = np.full(n_lanes, _PAD, dtype=np.int32)
         if self._lanes:
             self._rows = self._state.repeat(n_lanes)
             self._scores = np.repeat(self._logits[None], n_lanes, axis=0)
-
-
-class IdeaWriter:
-    """An idea while it is being written.
-
-    Args:
-        rules: of the plan.
-        seed: 0 or more.
-        number: the idea's, from 0.
-        started: `time.perf_counter()` when decoding began.
-
-    """
-
-    def __init__(self, rules: Rules, seed: int, number: int, started: float) -> None:
-        """Begin with nothing written."""
-        self.constraints = IdeaConstraints(rules)
-        self.rng = idea_generator(seed, number)
-        self.number = number
-        self.ids: list[int] = []
-        self.has_new_note = False
-        """The last token completed a note."""
-        self.is_stopped = False
-        self.beside: deque[int] = deque()
-        """What the model is still to read of what is given in this bar."""
-        self._started = started
-        self._seconds: float | None = None
-        self._seconds_to_first_note: float | None = None
-        self._log_probs: list[float] = []
-        self._sampling_log_probs: list[float] = []
-        self._note_log_probs: list[float] = []
-        self._note_log_prob = 0.0  # of the note being spelled, so far
-
-    @property
-    def notes(self) -> list[IdeaNote]:
-        """The notes so far, in grid units from the first bar line."""
-        return self.constraints.notes
-
-    @property
-    def is_finished(self) -> bool:
-        """The idea has its bars."""
-        return self.constraints.is_finished
-
-    @property
-    def is_open(self) -> bool:
-        """There is more to write."""
-        return not self.is_finished and not self.is_stopped
-
-    def stop(self) -> None:
-        """Write no more; the lane is free from the next step on."""
-        self.is_stopped = True
-
-    def draw(self, logits: NDArray[np.float32], settings: SamplingSettings) -> int:
-        """Draw the next token and take it."""
-        constraints = self.constraints
-        accepted = False
-        while not accepted:  # a wish to end that a pedal delays is drawn but not taken; then comes the release
-            clipped = constraints.clipped()
-            scores = fold(logits, *clipped) if clipped else logits
-            drawn = sample(scores, constraints.allowed(), settings, self.rng)
-            accepted = constraints.accept(drawn.id)
-        self.ids.append(drawn.id)
-        self._log_probs.append(drawn.log_prob)
-        self._sampling_log_probs.append(drawn.sampling_log_prob)
-        self._follow_note(drawn)
-        plan = constraints.rules.plan
-        if plan.beside and constraints.place.kind == "TimeSig":
-            self.beside.extend(plan.beside[constraints.bar_index])
-        if self.is_finished:
-            self._seconds = time.perf_counter() - self._started
-        return drawn.id
-
-    def _follow_note(self, drawn: Draw) -> None:
-        kind = self.constraints.place.kind
-        if kind in ("Bar", "Position"):
-            self._note_log_prob = 0.0
-        self._note_log_prob += drawn.log_prob
-        self.has_new_note = kind == "Duration"
-        if not self.has_new_note:
-            return
-        self._note_log_probs.append(self._note_log_prob)
-        self._note_log_prob = 0.0
-        if self._seconds_to_first_note is None:
-            self._seconds_to_first_note = time.perf_counter() - self._started
-
-    def result(self) -> DecodedIdea:
-        """Return what has been written."""
-        seconds = self._seconds if self._seconds is not None else time.perf_counter() - self._started
-        return DecodedIdea(
-            ids=np.array(self.ids, dtype=np.int32),
-            log_probs=np.array(self._log_probs),
-            sampling_log_probs=np.array(self._sampling_log_probs),
-            notes=tuple(self.notes),
-            note_log_probs=tuple(self._note_log_probs),
-            hands=self.constraints.hands(),
-            is_finished=self.is_finished,
-            n_forced_bar_ends=self.constraints.n_forced_bar_ends,
-            seconds=seconds,
-            seconds_to_first_note=self._seconds_to_first_note,
-        )

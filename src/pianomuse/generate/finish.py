@@ -10,7 +10,6 @@ import numpy as np
 
 from pianomuse.generate.caret import behind
 from pianomuse.generate.compose import Scene
-from pianomuse.generate.decode import DecodedIdea
 from pianomuse.generate.describe import describe_hand, describe_idea
 from pianomuse.generate.feel import give_dynamics, give_timing, measure_dynamics, measure_timing
 from pianomuse.generate.ideas import Candidate
@@ -27,6 +26,7 @@ from pianomuse.generate.join import (
     place_notes,
 )
 from pianomuse.generate.tracks import assign_tracks
+from pianomuse.generate.writer import DecodedIdea
 from pianomuse.midi.additions import NewNote, NewPedal
 from pianomuse.midi.bars import beat_ticks
 from pianomuse.midi.idea import idea_file

@@ -11,27 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from pianomuse.coded import coded
-from pianomuse.generate.caret import Caret
 from pianomuse.generate.compose import Scene
-from pianomuse.generate.decode import DecodedIdea
 from pianomuse.generate.ideas import Candidate, Figures
-from pianomuse.generate.prompt import MAX_CONTEXT_TOKENS
-from pianomuse.generate.side import Side, SideReader
+from pianomuse.generate.joins import NEAR_BARS, Joins
+from pianomuse.generate.side import Side
 from pianomuse.generate.taste import Taste
+from pianomuse.generate.writer import DecodedIdea
 from pianomuse.measure.agreement import note_f1
 from pianomuse.measure.known_works import KnownWorks
 from pianomuse.measure.passage import Passage, passage
 from pianomuse.measure.style import density_distance, groove_similarity, in_key_share, register_overlap
-from pianomuse.tokens.prompt import PromptWriter
 
-FOLLOWING_BARS = 2
-"""Bars behind an idea that are read to see how well they follow from it."""
-NEAR_BARS = 8
 _LIKENESS = 2.0  # worth that an idea loses if it has all notes of one placed before it
 _COPIED = 100.0  # more than any taste
 _SCALES = {"likely": 0.38, "joins": 0.12, "near": 0.043, "fuller": 0.27, "closes": 0.5}
@@ -45,38 +39,34 @@ class Ranker:
     """Puts ideas in order.
 
     Args:
-        engine: the model; without `prefill_all` it cannot say how well the bars behind follow.
         known_works: finds stretches of works of the training corpus; None looks for none.
         taste: what the composer tends to choose.
 
     """
 
-    engine: Any
     known_works: Callable[[], KnownWorks | None] = lambda: None
     taste: Callable[[], Taste] = Taste
 
     def __call__(
-        self, scene: Scene, ideas: Sequence[tuple[Candidate, DecodedIdea]], sides: tuple[Side, Side] | None
+        self, scene: Scene, ideas: Sequence[tuple[Candidate, DecodedIdea]], joins: Joins | None
     ) -> tuple[Candidate, ...]:
         """Return the ideas in order, each with its figures.
 
         Args:
             scene: where they are.
             ideas: finished ones.
-            sides: where the ideas have to lead into bars behind them: a few bars before and a few behind, as
-                `sides_of_a_gap` returns them.
+            joins: where the ideas have to lead into bars behind them: tells how well these follow.
 
         """
         known = self.known_works()
         near = near_bars(scene.request.before)
-        joins = _joins(self.engine, scene, [decoded for _, decoded in ideas], sides)
         weighed: Weighed = []
-        for (candidate, decoded), join in zip(ideas, joins, strict=True):
+        for candidate, decoded in ideas:
             music = idea_passage(decoded, scene)
             stretch = known.find(music) if known is not None else None
             figures = Figures(
                 log_prob_per_note=candidate.log_prob_per_note,
-                following_log_prob_per_note=join,
+                following_log_prob_per_note=joins.log_prob_per_note(decoded.ids) if joins is not None else None,
                 nearness=nearness(near, music),
                 fullness=fullness(near, music),
                 difference=1.0,
@@ -88,12 +78,6 @@ class Ranker:
                 reason = coded(f"resembles {stretch.work}", "resembles", work=stretch.work)
             weighed.append((replace(candidate, figures=figures, reason=reason), music))
         return _in_order(weighed, self.taste())
-
-
-def sides_of_a_gap(reader: SideReader, caret: Caret) -> tuple[Side, Side]:
-    """Return a few bars before and behind the new ones, from which it is seen how well an idea joins both."""
-    before = reader.first_bars(caret.bar_index, NEAR_BARS, MAX_CONTEXT_TOKENS)
-    return before, reader.after(caret.old_end_tick, FOLLOWING_BARS)
 
 
 def features_of(candidate: Candidate) -> dict[str, float]:
@@ -144,26 +128,6 @@ def idea_passage(idea: DecodedIdea, scene: Scene) -> Passage:
     """Return the notes of an idea between its bar lines."""
     rows = np.array([(n.onset, n.duration, n.pitch, n.velocity) for n in idea.notes], dtype=np.int64).reshape(-1, 4)
     return passage(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], np.array(scene.request.plan.bar_starts))
-
-
-def _joins(
-    engine: Any, scene: Scene, ideas: Sequence[DecodedIdea], sides: tuple[Side, Side] | None
-) -> list[float | None]:
-    """Return for every idea the log-probability per note of the bars behind it, after the bars before and the idea."""
-    if sides is None or not len(sides[1].notes.onset) or not hasattr(engine, "prefill_all"):
-        return [None] * len(ideas)
-    (before, following), plan = sides, scene.request.plan
-    _, state = engine.prefill(PromptWriter(plan.vocabulary).prefix(before.head, before.bars))
-    end = plan.vocabulary.id("EOS_None")
-    found: list[float | None] = []
-    for idea in ideas:
-        written = np.array([*plan.first_bar, *idea.ids[idea.ids != end]], dtype=np.int32)
-        logits, _ = engine.prefill_all(np.concatenate([written, following.bars[:-1]]), state)
-        scores = logits[len(written) - 1 :].astype(np.float64)
-        scores -= scores.max(axis=1, keepdims=True)
-        chosen = scores[np.arange(len(scores)), following.bars] - np.log(np.exp(scores).sum(axis=1))
-        found.append(float(chosen.sum()) / len(following.notes.onset))
-    return found
 
 
 def _in_order(weighed: Weighed, taste: Taste) -> tuple[Candidate, ...]:

@@ -60,9 +60,9 @@ class Draw(NamedTuple):
     sampling_log_prob: float
 
 
-def idea_generator(seed: int, idea: int) -> np.random.Generator:
-    """Return the generator of idea ``idea`` (0-based) of a seed; it depends on nothing else."""
-    return np.random.default_rng([seed, idea])
+def idea_generator(seed: int, idea: int, draft: int = 0) -> np.random.Generator:
+    """Return the generator of a draft of idea ``idea`` (both 0-based) of a seed; it depends on nothing else."""
+    return np.random.default_rng([seed, idea, draft] if draft else [seed, idea])
 
 
 def sample(

@@ -24,15 +24,16 @@ from pianomuse.generate.engine import Engine
 from pianomuse.generate.ghost import Ghost
 from pianomuse.generate.hand import bar_of_hand
 from pianomuse.generate.ideas import Ideas
+from pianomuse.generate.joins import joins_of
 from pianomuse.generate.like import Liked, Mood, Same, Written, check_words
 from pianomuse.generate.options import Options, order_of
 from pianomuse.generate.original import kept_order
 from pianomuse.generate.prompt import DEFAULT_CONTEXT_BARS, MAX_CONTEXT_TOKENS, Request
-from pianomuse.generate.ranking import Ranker, sides_of_a_gap
+from pianomuse.generate.ranking import Ranker
 from pianomuse.generate.read_ahead import ReadAhead, Turns, bars_within, first_difference
 from pianomuse.generate.side import SideReader
 from pianomuse.generate.states import DEFAULT_BUDGET_MB, StateCache
-from pianomuse.generate.stream import Heard, Origin, Rank, Stream
+from pianomuse.generate.stream import Heard, Origin, Stream
 from pianomuse.generate.under import MISSING
 from pianomuse.midi.read import Piece, read_midi
 from pianomuse.tokens.prompt import PromptWriter
@@ -253,6 +254,7 @@ class Session:
             scene = set_scene(self.piece, self.tokenizer, caret, replace(order, context_bars=near), self._reader)
             if self.progress == 1.0:
                 self._read_ahead(caret.bar_index)
+        has_to_join = order.is_fill or scene.caret.is_inserted
         return Stream(
             self.engine,
             scene,
@@ -260,16 +262,9 @@ class Session:
             origin=self.origin,
             is_whole=is_whole,
             turn=self._turns.answer,
-            rank=self._rank(scene),
+            rank=self.ranker,
+            joins=joins_of(self.engine, scene.request.plan, self._reader, scene.caret) if has_to_join else None,
         )
-
-    def _rank(self, scene: Scene) -> Rank | None:
-        """Return what puts the ideas of a scene in order; only where they are to join bars behind are those read."""
-        if self.ranker is None:
-            return None
-        ranker, has_to_join = self.ranker, scene.order.is_fill or scene.caret.is_inserted
-        sides = sides_of_a_gap(self._reader, scene.caret) if has_to_join else None
-        return lambda ideas: ranker(scene, ideas, sides)
 
     def _order(self, options: Options, *, is_fill: bool) -> Order:
         note = ", ".join(

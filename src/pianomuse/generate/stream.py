@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from pianomuse.errors import RequestError
 from pianomuse.generate.compose import Composition, Scene
-from pianomuse.generate.decode import DecodedIdea, Decoding, IdeaWriter, check_ideas
+from pianomuse.generate.decode import Decoding, check_ideas
 from pianomuse.generate.engine import Engine
 from pianomuse.generate.finish import Finisher
 from pianomuse.generate.ideas import Candidate, Ideas
+from pianomuse.generate.joins import Joins
 from pianomuse.generate.rules import Rules
 from pianomuse.generate.session_events import (
     BarClosed,
@@ -30,6 +31,7 @@ from pianomuse.generate.session_events import (
     PedalDecided,
 )
 from pianomuse.generate.summary import notices, piece_line, written_line
+from pianomuse.generate.writer import DecodedIdea, IdeaWriter
 from pianomuse.midi.bars import beat_ticks
 
 _SPARE_IDEAS = 8
@@ -47,7 +49,7 @@ class Origin:
 
 Heard = tuple[NDArray[np.float32], Any]
 """The logits behind a request, and the state."""
-Rank = Callable[[list[tuple[Candidate, DecodedIdea]]], tuple[Candidate, ...]]
+Rank = Callable[[Scene, list[tuple[Candidate, DecodedIdea]], Joins | None], tuple[Candidate, ...]]
 
 
 class Stream(Iterator[Event]):
@@ -63,6 +65,7 @@ class Stream(Iterator[Event]):
         is_whole: nothing is left out because the piece is still being read.
         turn: entered while the model works.
         rank: puts finished ideas in order; without it they stay in the order of their numbers.
+        joins: where bars behind the ideas have to follow from them: tells how well they do.
 
     """
 
@@ -76,13 +79,14 @@ class Stream(Iterator[Event]):
         is_whole: bool = True,
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
         rank: Rank | None = None,
+        joins: Joins | None = None,
     ) -> None:
         """Check what is asked; nothing is read or written yet."""
         check_ideas(scene.order.n_ideas, scene.order.seed)
         self.scene = scene
         self.is_whole = is_whole
         self.origin = origin or Origin()
-        self._engine, self._listen, self._turn, self._rank = engine, listen, turn, rank
+        self._engine, self._listen, self._turn, self._rank, self._joins = engine, listen, turn, rank, joins
         self._started = time.perf_counter()
         self._first_note_at: float | None = None
         self._finish: Finisher | None = None
@@ -203,7 +207,10 @@ class Stream(Iterator[Event]):
                 with self._turn():
                     drawn = decoding.step()
                 for writer in drawn:
-                    if not writer.is_stopped:
+                    if not writer.is_stopped and not writer.pending:
+                        yield from self._follow(writer)
+                    while writer.pending and not writer.is_stopped:
+                        writer.take_next()
                         yield from self._follow(writer)
             if not going_on and not self._is_closed:
                 missing = min(self._n_missing(wanted), order.n_ideas + _SPARE_IDEAS - n_drawn)
@@ -218,7 +225,7 @@ class Stream(Iterator[Event]):
         if self._rank is None:
             return IdeasRanked(tuple(candidate for candidate, _ in ideas))
         with self._turn():
-            return IdeasRanked(self._rank(ideas))
+            return IdeasRanked(self._rank(self.scene, ideas, self._joins))
 
     def _n_missing(self, wanted: int) -> int:
         given_up = sum(writer.is_stopped for writer in self._writers.values())
@@ -245,7 +252,8 @@ class Stream(Iterator[Event]):
             rules = Rules(request.plan)
             writers = [IdeaWriter(rules, order.seed, number, since) for number in own]
             self._writers.update({writer.number + 1: writer for writer in writers})
-            decodings.append(Decoding(self._engine, state, logits, writers, order.sampling))
+            drafts = self._joins if order.sampling.temperature > 0 and request.plan.given is None else None
+            decodings.append(Decoding(self._engine, state, logits, writers, order.sampling, drafts=drafts))
         return decodings
 
     def _follow(self, writer: IdeaWriter) -> Iterator[Event]:
