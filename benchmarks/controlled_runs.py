@@ -49,6 +49,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "no weight decay": ("weight_decay=0",),
     "continuation alone": ("continuation=1", "fill_around=0", "hand=0", "melody=0", "accompany=0"),
     "twice the learning rate": ("lr=0.003", "lr_final=0.0003"),
+    "half the learning rate": ("lr=0.00075", "lr_final=0.000075"),
     "not transposed": ("augment=no",),
     "chords from the top": (),
 }
