@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from pianomuse.api import Muse, load
+from pianomuse.checkpoint.style import Style, save_style
 from pianomuse.server import styles
 from pianomuse.server.app import create_app, guarded
 from pianomuse.server.state import State
@@ -100,6 +104,55 @@ def test_files_that_are_no_music_fail_with_a_sentence_and_leave_nothing(
     while left := list(tmp_path.glob("pianomuse-style-*")):
         assert time.monotonic() < end, left
         time.sleep(0.01)
+
+
+def _style_of(muse: Muse, **changed: Any) -> Style:
+    assert muse._fingerprint is not None
+    size = muse.engine.config
+    state = np.full((size.n_layer, size.n_head, size.head_size, size.head_size), 0.01, dtype=np.float32)
+    return replace(Style(state, muse._fingerprint(), "v"), **changed)
+
+
+def test_a_hostile_style_is_one_sentence_and_the_one_in_use_stays(
+    client: TestClient, state: State, home: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    muse = state.muse
+    good = save_style(tmp_path / "good.safetensors", _style_of(muse)).read_bytes()
+    assert client.put("/api/v1/style/file?name=mine", content=good, headers=KIND).json()["name"] == "mine"
+    kept = {path.name: path.read_bytes() for path in home.iterdir()}
+    nan, wide = _style_of(muse).time_state.copy(), np.zeros((2, 1, 5, 5), dtype=np.float32)
+    nan[0, 0, 0, 0] = np.nan
+    others = [_style_of(muse, time_state=nan), _style_of(muse, time_state=wide), _style_of(muse, model="0" * 16)]
+    hostile = [save_style(tmp_path / "bad.safetensors", style).read_bytes() for style in others]
+    hostile += [
+        b"",
+        b"MThd",
+        good[:-9],
+        good[:40],
+        (2**62).to_bytes(8, "little") + b"{}",
+        pickle.dumps(print),
+        b"{" * 9999,
+    ]
+    hostile += [(model_folder / "model.safetensors").read_bytes()]
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        broken = bytearray(good)
+        broken[int(rng.integers(400))] ^= 1 << int(rng.integers(8))
+        hostile.append(bytes(broken))
+    n_refused = 0
+    for data in hostile:
+        answer = client.put("/api/v1/style/file?name=bad", content=data, headers=KIND)
+        if answer.status_code == 200:  # a bit of the header that means nothing, such as a name among the facts
+            client.put("/api/v1/style/file?name=mine", content=good, headers=KIND)
+            continue
+        n_refused += 1
+        error = answer.json()["error"]
+        assert answer.status_code in (400, 422), answer.text
+        assert error["message"].endswith(("tune it again", "`pianomuse tune`", "again with `pianomuse tune`")), error
+        assert str(tempfile.gettempdir()) not in answer.text
+        assert client.get("/api/v1/style").json()["name"] == "mine"
+        assert {path.name: path.read_bytes() for path in home.iterdir()} == kept
+    assert n_refused > 11
 
 
 def test_what_cannot_be_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch, midi: Midi) -> None:

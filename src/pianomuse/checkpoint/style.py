@@ -91,46 +91,51 @@ def save_style(path: str | Path, style: Style) -> Path:
     return write_atomically(Path(path), save(tensors, metadata=header))
 
 
-def load_style(path: str | Path) -> Style:
+def load_style(path: str | Path, *, called: str = "") -> Style:
     """Read a style file.
+
+    Args:
+        path: the file.
+        called: what it is called where something is wrong with it; empty: its path.
 
     Raises:
         CheckpointError: it is missing, damaged, too large, or no style file of this format version.
 
     """
     path = Path(path)
+    shown = called or str(path)
     try:
         if not path.is_file():
             raise CheckpointError(
-                f"{path}: no such style file; make one with `pianomuse tune MY_PIECES --out {path}`",
+                f"{shown}: no such style file; make one with `pianomuse tune MY_PIECES --out {shown}`",
                 "style_not_there",
-                path=str(path),
+                path=shown,
             )
         if path.stat().st_size > MAX_STYLE_BYTES:
             raise CheckpointError(
-                f"{path}: larger than {MAX_STYLE_BYTES} bytes, which no style file is",
+                f"{shown}: larger than {MAX_STYLE_BYTES} bytes, which no style file is",
                 "style_too_large",
-                path=str(path),
+                path=shown,
             )
         with safe_open(path, framework="numpy") as file:
             header = dict(file.metadata() or {})
-            _check_header(path, header)
+            _check_header(shown, header)
             names = list(file.keys())
             if not 0 < len(names) <= MAX_LAYERS or set(names) != {_name(layer) for layer in range(len(names))}:
                 raise CheckpointError(
-                    f"{path}: its tensors are not blocks.0.att.time_state and so on; tune it again",
+                    f"{shown}: its tensors are not blocks.0.att.time_state and so on; tune it again",
                     "style_names",
-                    path=str(path),
+                    path=shown,
                 )
             parts = [file.get_tensor(_name(layer)) for layer in range(len(names))]
         facts = json.loads(header["facts"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path}: cannot be read as a style file ({error}); tune it again", "style_unreadable", path=str(path)
+            f"{shown}: cannot be read as a style file ({error}); tune it again", "style_unreadable", path=shown
         ) from error
     if not isinstance(facts, dict):
-        raise CheckpointError(f"{path}: its facts are no JSON object; tune it again", "style_facts", path=str(path))
-    return Style(_stacked(path, parts), header["model"], header["vocabulary"], facts, path.stem)
+        raise CheckpointError(f"{shown}: its facts are no JSON object; tune it again", "style_facts", path=shown)
+    return Style(_stacked(shown, parts), header["model"], header["vocabulary"], facts, path.stem)
 
 
 def require_fitting(style: Style, config: ModelConfig, fingerprint: str) -> None:
@@ -163,31 +168,31 @@ def _name(layer: int) -> str:
     return f"blocks.{layer}.att.time_state"
 
 
-def _check_header(path: Path, header: Mapping[str, str]) -> None:
+def _check_header(shown: str, header: Mapping[str, str]) -> None:
     if header.get("format") != FORMAT or header.get("version") != VERSION:
         raise CheckpointError(
-            f"{path}: no PianoMuse style file of format version {VERSION}; make one with `pianomuse tune`",
+            f"{shown}: no PianoMuse style file of format version {VERSION}; make one with `pianomuse tune`",
             "style_not_one",
-            path=str(path),
+            path=shown,
             version=VERSION,
         )
     if header.keys() != set(_KEYS):
         raise CheckpointError(
-            f"{path}: its header has other entries than {', '.join(_KEYS)}; tune it again",
+            f"{shown}: its header has other entries than {', '.join(_KEYS)}; tune it again",
             "style_header",
-            path=str(path),
+            path=shown,
         )
 
 
-def _stacked(path: Path, parts: list[NDArray[np.generic]]) -> NDArray[np.float32]:
+def _stacked(shown: str, parts: list[NDArray[np.generic]]) -> NDArray[np.float32]:
     shapes = {part.shape for part in parts}
     shape = parts[0].shape
     if len(shapes) != 1 or len(shape) != 3 or shape[1] != shape[2] or 0 in shape:
         raise CheckpointError(
-            f"{path}: its tensors are not all [heads, size, size]; tune it again", "style_shapes", path=str(path)
+            f"{shown}: its tensors are not all [heads, size, size]; tune it again", "style_shapes", path=shown
         )
     if any(part.dtype != np.float32 for part in parts) or not all(np.isfinite(part).all() for part in parts):
         raise CheckpointError(
-            f"{path}: its tensors are not all finite float32 numbers; tune it again", "style_numbers", path=str(path)
+            f"{shown}: its tensors are not all finite float32 numbers; tune it again", "style_numbers", path=shown
         )
     return np.stack(parts).astype(np.float32, copy=False)

@@ -143,7 +143,7 @@ def _remembered_name() -> str:
 
 def _use(state: State, path: Path, name: str) -> None:
     data = path.read_bytes()
-    styled: Muse = state.muse.with_style(replace(load_style(path), name=name))
+    styled: Muse = state.muse.with_style(replace(load_style(path, called="the style file"), name=name))
     state.use(styled)
     write_atomically(_file(), data)
     write_atomically(_name_file(), name.encode())
