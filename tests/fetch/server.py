@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,8 @@ class Site:
     Args:
         files: by path.
         faults: taken one after the other, one a request: "503", "429 7" (with Retry-After), "404", "cut" (half of what
-            was asked), "stall" (half, then nothing), "no ranges", "wrong range", "corrupt", "gzip", "endless".
+            was asked), "stall" (half, then nothing until the end), "no ranges", "wrong range", "corrupt", "gzip",
+            "endless".
         redirects: path to address.
         headers: sent with redirects.
         etag: changes when the file does.
@@ -113,13 +113,7 @@ def _send(request: BaseHTTPRequestHandler, body: bytes, fault: str, site: Site) 
             request.wfile.write(body[: len(body) // 2])
             request.wfile.flush()
             if fault == "stall":
-                site.has_stopped.wait(5)
-            return
-        if fault == "slow":
-            for place in range(0, len(body), 4096):
-                request.wfile.write(body[place : place + 4096])
-                request.wfile.flush()
-                time.sleep(0.02)
+                site.has_stopped.wait()
             return
         request.wfile.write(body)
     except (BrokenPipeError, ConnectionResetError):

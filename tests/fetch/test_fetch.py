@@ -43,7 +43,7 @@ def site_of(name: str) -> Site:
 
 
 def get(name: str, site: Site, out: Path) -> whole.Fetched:
-    return whole.fetch(SOURCES[name], out, mirror=site.url, sleep=lambda seconds: None, timeout_s=0.5)
+    return whole.fetch(SOURCES[name], out, mirror=site.url, sleep=lambda seconds: None)
 
 
 def test_maestro_keeps_its_published_split(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_stopped_while_laying_out_leaves_no_folder_and_goes_on_without_a_new_dow
 def test_killed_while_downloading_goes_on_from_there(tmp_path: Path) -> None:
     site = site_of("pop909")
     name = f"/{SOURCES['pop909'].file_name}"
-    site.faults = ["slow"]
+    site.faults = ["stall"]
     words = [sys.executable, "-m", "pianomuse", "fetch", "pop909", "--yes", "--out", str(tmp_path / "pop909")]
     part = tmp_path / ".pop909.fetching" / f".{SOURCES['pop909'].file_name}.part"
     with serve(site):
