@@ -62,12 +62,12 @@ def test_the_studio_serves_until_interrupted(model_folder: Path) -> None:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
-            assert httpx.get(f"{url}api/v1/health", timeout=20).json()["ok"] is True
-            assert httpx.get(f"{url}static/samples/loud-060.mp3").status_code == 200
-            with httpx.stream("GET", f"{url}api/v1/watch") as watching:
+            assert httpx.get(f"{url}api/v1/health", timeout=60).json()["ok"] is True
+            assert httpx.get(f"{url}static/samples/loud-060.mp3", timeout=60).status_code == 200
+            with httpx.stream("GET", f"{url}api/v1/watch", timeout=60) as watching:
                 next(watching.iter_lines())
                 process.send_signal(signal.SIGINT)
-                _, said = process.communicate(timeout=20)
+                _, said = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 0, said
