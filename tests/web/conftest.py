@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.request
 from collections.abc import Iterator
 
@@ -25,6 +26,9 @@ def browser():
 @pytest.fixture(scope="session")
 def server_url(browser, tmp_path_factory) -> Iterator[str]:
     with served(tmp_path_factory.mktemp("studio")) as (url, _):
+        first = json.dumps({"project": {}, "bars": 1, "candidates": 1}).encode()
+        headers = {"Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(f"{url}api/v1/complete", first, headers)).read()  # compiles
         yield url
 
 

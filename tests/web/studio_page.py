@@ -17,6 +17,9 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
+PATIENCE_S = 120.0
+"""A machine at work elsewhere may stand still for seconds, and what is waited for comes all the same."""
+
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 
 
@@ -36,7 +39,7 @@ class Studio:
         """Return the value of an expression in the page; `s` is its state."""
         return self.page.evaluate(f"(() => {{ const p = window.pianomuse, s = p.studio; return {expression}; }})()")
 
-    def until(self, expression: str, seconds: float = 60.0) -> Studio:
+    def until(self, expression: str, seconds: float = PATIENCE_S) -> Studio:
         end = time.monotonic() + seconds
         while not self.look(expression):
             assert time.monotonic() < end, f"never: {expression}; {self.status!r} {self.problem!r}"
@@ -53,6 +56,11 @@ class Studio:
         self.press("Enter").until("s.ghosts?.ideas.length > 0 || !document.querySelector('#problem').hidden")
         self.until("!p.muse.isAsking")
         assert self.look("s.ghosts?.ideas.length > 0"), self.problem
+        return self.drawn()
+
+    def drawn(self) -> Studio:
+        """Wait until what the page has put off to its next frame is done."""
+        self.page.evaluate("new Promise(requestAnimationFrame).then(() => true)")
         return self
 
     def fill(self, **fields: object) -> Studio:
@@ -90,7 +98,7 @@ def served(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[
             yield url, server
         finally:
             server.terminate()
-            server.wait(10)
+            server.wait(PATIENCE_S)
             server.stdout.close()
 
 
@@ -109,15 +117,25 @@ def opened(browser, url: str, allowed: tuple[str, ...] = ()) -> Iterator[Studio]
 
     context.route("**/*", only_here)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(1000 * PATIENCE_S)
+    keeping: list[object] = []  # requests that change what the server keeps, on their way
+    page.on("request", lambda request: keeping.append(request) if changes_what_is_kept(request) else None)
+    for name in ("requestfinished", "requestfailed"):
+        page.on(name, lambda request: keeping.remove(request) if request in keeping else None)
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("response", lambda answer: faults.append(f"{answer.status} {answer.url}") if is_missing(answer) else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     try:
         yield Studio(page, url)
+        while keeping:  # the next page finds them done
+            page.wait_for_timeout(20)
     finally:
         context.close()
     assert [fault for fault in faults if not fault.startswith((REFUSED, *allowed))] == []
+
+
+def changes_what_is_kept(request) -> bool:
+    return request.method == "PUT" or request.url.endswith(("/prefer", "/taste"))
 
 
 def is_missing(answer) -> bool:

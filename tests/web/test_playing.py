@@ -10,6 +10,14 @@ const access = {inputs: new Map([["one", input]]), outputs: new Map(), onstatech
 window.midi = {
   access, input,
   send: (...data) => input.onmidimessage({data: new Uint8Array(data), timeStamp: performance.now()}),
+  strike: (beat, data) => {
+    const {studio, piano, playing: {recorder}} = window.pianomuse;
+    const then = piano.context.getOutputTimestamp();
+    const second = recorder._time.seconds(recorder.from + beat * studio.project.ppq) + recorder.player._zero;
+    input.onmidimessage({
+      data: new Uint8Array(data), timeStamp: then.performanceTime + 1000 * (second - then.contextTime),
+    });
+  },
   plug: (isIn) => { access.inputs = new Map(isIn ? [["one", input]] : []); access.onstatechange({}); },
 };
 navigator.requestMIDIAccess = async () => access;
@@ -34,6 +42,11 @@ def player(studio):
 def send(studio, *message: int) -> float:
     """Return where that was: quarter notes from the start of the take."""
     return studio.look(f"(window.midi.send({','.join(map(str, message))}), {BEATS})")
+
+
+def strike(studio, beat: float, *message: int) -> None:
+    """Play exactly at a beat of the take: a message tells when it was, however late the page hears of it."""
+    studio.until(f"{BEATS} > {beat}").look(f"window.midi.strike({beat}, {list(message)})")
 
 
 def begin(studio) -> None:
@@ -85,13 +98,11 @@ def test_ideas_come_by_themselves_when_one_stops_and_the_switch_is_kept(player):
     player.page.check("#playing-ideas")
     player.page.focus("#roll")
     begin(player)
-    player.until(f"{BEATS} > -0.1")
-    for pitch in (60, 64, 67):
-        send(player, 0x90, pitch, 80)
-        player.page.wait_for_timeout(120)
-        send(player, 0x80, pitch, 0)
+    for beat, pitch in ((0.0, 60), (1.0, 64), (2.05, 67)):
+        strike(player, beat, 0x90, pitch, 80)
+        strike(player, beat + 0.1, 0x80, pitch, 0)
     player.press("Space").until("s.ghosts?.ideas.length === 1 && !p.muse.isAsking")
-    assert player.look("s.ghosts.start >= s.project.notes.at(-1).tick && s.ghosts.start === s.caret")
+    assert player.look("[s.ghosts.start, s.caret].map((tick) => tick / s.project.ppq)") == [3, 3]  # behind all of it
     player.look("document.querySelector('#playing-menu').open = true")
     player.page.uncheck("#playing-ideas")
     player.page.reload()
@@ -105,6 +116,16 @@ def test_the_letters_play_too_while_recording(player):
     player.press("a", "w", "x", "a", "Enter").until("!p.playing.recorder.isRecording")
     assert player.look("s.project.notes.map((note) => note.pitch)") == [60, 61, 72]
     assert player.look("s.ghosts") is None
+
+
+def test_nothing_is_heard_before_it_is_computed(player):
+    """Where the audio clock stands still the place in the music does, too: a minute without news from it is none."""
+    begin(player)
+    later, now = player.look(
+        """(() => { const {player} = p.playing.recorder;
+        return [player.heardAt(performance.now() + 60_000), p.piano.context.currentTime - player._zero]; })()"""
+    )
+    assert later <= now
 
 
 @pytest.fixture
@@ -139,19 +160,18 @@ def test_keys_that_strike_the_next_ghost_notes_take_them(idea):
 def test_recording_along_an_idea_advances_it_and_another_way_puts_it_away(idea):
     n_own = idea.look("s.project.notes.length")
     begin(idea)
-    idea.until(f"{BEATS} > -0.05")
+    ppq = idea.look("s.project.ppq")
     pitch, tick = idea.look("(() => { const n = s.ghosts.ideas[0].notes[0]; return [n.pitch, n.tick]; })()")
-    send(idea, 0x90, pitch, 33)
+    strike(idea, (tick - idea.look("s.ghosts.front")) / ppq + 0.1, 0x90, pitch, 33)
     idea.press("r").until("!p.playing.recorder.isRecording")
     assert idea.look("s.project.notes.length") == n_own + 1
     played = idea.look("s.project.notes.find((note) => note.velocity === 33)")
-    assert (played["pitch"], abs(played["tick"] - tick) < 240) == (pitch, True)
+    assert (played["pitch"], played["tick"]) == (pitch, pytest.approx(tick + 0.1 * ppq, abs=20))
     assert idea.look("s.ghosts.taken.size") == 1
     idea.press("Control+z")
     assert idea.look("[s.project.notes.length, s.ghosts.taken.size]") == [n_own, 0]
     begin(idea)
-    idea.until(f"{BEATS} > -0.05")
-    send(idea, 0x90, 25, 33)
+    strike(idea, 0.1, 0x90, 25, 33)
     idea.until("s.ghosts === null").press("r").until("!p.playing.recorder.isRecording")
     assert idea.look("s.project.notes.length") == n_own + 1
     idea.until("s.ghosts !== null").press("Control+z")  # ideas for what was played are on their way

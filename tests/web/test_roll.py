@@ -133,6 +133,20 @@ def test_tempo_and_metre_are_changed_where_the_caret_stands(empty):
     assert empty.look("[Math.round(s.time.bpm(0)), s.time.bar(2).tick]") == [96, 1920]
 
 
+def processor_s(studio, expression: str) -> float:
+    """Processor time that the page's thread takes for an expression: it does not grow while other programs work."""
+    tools = studio.page.context.new_cdp_session(studio.page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def so_far() -> float:
+        metrics = tools.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "ThreadTime")
+
+    before = so_far()
+    studio.look(expression)
+    return so_far() - before
+
+
 def test_twenty_thousand_notes_are_drawn_in_a_frame(empty):
     empty.look(
         """s.open({...s.project, notes: Array.from({length: 20000}, (_, i) => (
@@ -140,8 +154,8 @@ def test_twenty_thousand_notes_are_drawn_in_a_frame(empty):
     )
     empty.look("(p.roll.view.quarter = 4, p.roll.view.left = 0, p.roll.touch(), p.roll.draw())")
     assert empty.look("p.roll.view.span.to") > 19_000 * 5
-    times = [empty.look("(p.roll.touch(), p.roll.draw(), p.roll.drawMs.notes)") for _ in range(9)]
-    assert sorted(times)[4] < 50, times  # a busy machine gets room; 16 ms are a frame
+    took = processor_s(empty, "Array.from({length: 9}, () => (p.roll.touch('notes'), p.roll.draw()))")
+    assert 0 < took / 9 < 0.05  # 0.016 are a frame; slower machines get room
 
 
 def test_light_and_dark_look_different_and_are_remembered(empty):

@@ -74,10 +74,9 @@ def test_ideas_are_grey_until_they_are_taken_and_keys_work_without_the_roll(stud
     assert studio.page.evaluate("document.activeElement.id") == "roll"
     assert set(studio.look(HEADS)) == {INK["light"]}
     studio.fill(bars=2, candidates=1, seed=7).ask()
-    printed(studio, f"{HEADS}.includes('{GHOST}')")
+    printed(studio, f"{HEADS}.filter((colour) => colour === '{GHOST}').length >= 2")
     first, last = bars(studio)
     assert first <= studio.look("s.time.barAt(s.ghosts.start).number") <= last
-    assert studio.look(HEADS).count(GHOST) >= 2
     assert INK["light"] in studio.look(HEADS)
     studio.press("Tab")
     printed(studio, f"!{HEADS}.includes('{GHOST}')")

@@ -6,8 +6,9 @@ import xml.etree.ElementTree as ElementTree
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 import soundfile
-from tests.web.studio_page import opened, served
+from tests.web.studio_page import PATIENCE_S, opened, served
 
 from pianomuse.midi.read import read_midi
 
@@ -39,8 +40,12 @@ def test_an_idea_is_heard_from_its_lead_in_looped_and_exchanged_without_a_stop(s
     sounds(studio)
     start = studio.look("s.ghosts.start")
     assert studio.look(f"s.time.tick(p.listening.player.from) < {start}")
-    studio.until(f"p.roll.head > {start}").press("ArrowDown")
-    assert studio.look(f"p.listening.isPlaying && p.roll.head >= {start} - 100")
+    studio.look("window.before = p.listening.player._voices")
+    zero = studio.look("p.listening.player._zero")
+    studio.until(f"p.roll.head > {start}").press("ArrowDown").until("p.listening.player._voices !== window.before")
+    moved, length = studio.look("(({_zero, from, to}) => [_zero, to - from])(p.listening.player)")
+    rounds = (moved - zero) / length
+    assert (rounds, studio.look("p.listening.isPlaying")) == (pytest.approx(round(rounds), abs=1e-6), True)
     studio.until(f"p.roll.head < {start}")  # round again
     studio.press("0")
     assert studio.status == "your original"
@@ -85,8 +90,9 @@ def test_the_work_is_there_again_after_a_reload(studio):
     studio.page.reload()
     studio.until("window.pianomuse && s.project.notes.length > 0")
     assert studio.look("s.project.notes.length") == notes
+    studio.until("document.querySelector('#kept').textContent === 'saved'")
+    studio.page.goto(f"{studio.url}api/v1/health")  # keeps it in the browser on the way out
     studio.page.evaluate("localStorage.clear()")  # the disk has it too
-    studio.page.goto("about:blank")
     studio.page.goto(studio.url)
     studio.until("window.pianomuse && s.project.notes.length > 0")
     assert studio.look("s.project.notes.length") == notes
@@ -109,7 +115,7 @@ def test_when_the_server_is_gone_the_page_says_what_to_do_and_keeps_the_work(bro
     with served(tmp_path) as (url, server), opened(browser, url, ("Failed to load resource: net::",)) as studio:
         studio.open("finished-phrase")
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE_S)
         studio.page.focus("#roll")
         studio.press("n", "Enter").until("!document.querySelector('#problem').hidden")
         assert "Start it again" in studio.problem

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import urllib.request
+
 import pytest
 from tests.web.studio_page import Studio
 
 SAVED = "document.querySelector('#kept').textContent === 'saved'"
+SESSION = "**/api/v1/session"
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def test_each_tab_comes_back_to_its_own_piece(pair):
     n_notes = [tab.look("s.project.notes.length") for tab in pair]
     assert titles[0] != titles[1]
     for tab in pair:
-        tab.until("document.querySelector('#kept').textContent !== ''").page.reload()
+        tab.until(SAVED).page.reload()
         tab.until("window.pianomuse && s.project.notes.length > 0")
     assert [tab.look("s.project.title") for tab in pair] == titles
     assert [tab.look("s.project.notes.length") for tab in pair] == n_notes
@@ -52,7 +55,6 @@ def test_the_tab_that_comes_second_goes_on_as_a_copy(pair):
     for tab in pair:
         tab.page.focus("#roll")
     first.press("n", "n").until(f"{SAVED} && p.files.works.name === '{names[0]}'")
-    first.page.wait_for_timeout(600)
     second.press("n").until("!document.querySelector('#problem').hidden")
     assert "was changed in another tab too" in second.problem
     second.until(SAVED)
@@ -65,21 +67,53 @@ def test_the_tab_that_comes_second_goes_on_as_a_copy(pair):
     assert first.problem == ""
 
 
+def test_a_save_that_arrives_after_a_reload_is_the_tabs_own(studio):
+    studio.open("finished-phrase").until(SAVED)
+    name = studio.look("p.files.works.name")
+    late: list[urllib.request.Request] = []
+    statuses: list[int] = []
+
+    def hold(route) -> None:
+        """The first writing waits on its way until the page writes again."""
+        if late:
+            if not statuses:
+                statuses.append(urllib.request.urlopen(late[0]).status)
+            route.continue_()
+            return
+        asked = route.request
+        headers = {"Content-Type": "application/json", "If-Match": asked.headers["if-match"]}
+        late.append(urllib.request.Request(asked.url, asked.post_data_buffer, headers, method="PUT"))
+
+    studio.page.route(SESSION, hold)
+    studio.press("n")
+    while not late:
+        studio.page.wait_for_timeout(20)
+    studio.page.reload()
+    studio.until("window.pianomuse && s.project.notes.length > 0")
+    studio.until(SAVED)
+    assert studio.problem == ""
+    assert studio.look("p.files.works.name") == name
+    assert statuses == [204]
+
+
+def test_saved_is_said_of_the_last_change_only(studio):
+    studio.open("finished-phrase").until(SAVED)
+    assert (
+        studio.look("(s.apply('stepDraw', {...s.project, notes: []}), document.querySelector('#kept').textContent)")
+        == ""
+    )
+    studio.until(SAVED)
+
+
 def test_tabs_that_ask_at_once_take_turns(pair):
-    opened_anew(pair[1], "right-hand")
-    heard: list[tuple[int, str]] = []
-    for number, tab in enumerate(pair):
-        tab.page.expose_function("tell", lambda what, number=number: heard.append((number, what)))
-        tab.look(
-            "p.muse.addEventListener('asking', () => window.tell(p.muse.isAsking ? 'asks' : 'ends')),"
-            "s.addEventListener('ghosts', () => window.tell(s.ghosts?.ideas.length ? 'grows' : 'none'))"
-        )
-        tab.fill(bars=8, candidates=4, seed=1)
-    for tab in pair:
-        tab.page.focus("#roll")
-        tab.press("Enter")
-    for tab in pair:
-        tab.until("s.ghosts?.ideas.length && !p.muse.isAsking")
-    grows = {number: [place for place, told in enumerate(heard) if told == (number, "grows")] for number in (0, 1)}
-    overlap = min(grows[0][-1], grows[1][-1]) - max(grows[0][0], grows[1][0])
-    assert overlap > 0.5 * min(len(grows[0]), len(grows[1])), "one waited for the other"
+    """A short request is answered while a long one is being written, and the long one goes on meanwhile."""
+    long, short = pair
+    opened_anew(short, "right-hand")
+    n_events = "s.ghosts.ideas.reduce((n, idea) => n + idea.notes.length + idea.pedals.length, 0)"
+    long.fill(bars=32, candidates=8, seed=1).press("Enter").until("s.ghosts?.ideas.length > 0")
+    before = long.look(n_events)
+    short.fill(bars=2, candidates=2, seed=1).ask()
+    meanwhile, is_asking = long.look(f"[{n_events}, p.muse.isAsking]")
+    assert is_asking, "the short request waited for the long one"
+    assert meanwhile - before > 0.5 * short.look(n_events), "the long request waited for the short one"
+    long.press("Escape").until("!p.muse.isAsking")

@@ -28,7 +28,8 @@ export class Files {
     this.works.addEventListener("copied", () => showProblem(() => text("workCopied", { title: studio.project.title })));
     this._timer = 0;
     this._isReady = false;
-    this._kept = ""; // key of the text that says where
+    this._kept = ""; // key of the text that says where; none as long as a change is not kept
+    this._nChanges = 0;
     for (const name of ["project", "heard", "chords"]) {
       studio.addEventListener(name, () => {
         if (!studio.preview && this._isReady) this._saveSoon();
@@ -144,7 +145,10 @@ export class Files {
   /** @param {Saved} saved @param {boolean} isOnDisk as it is: nothing needs to be written */
   _bringBack({ project, heard, caret, chords }, isOnDisk) {
     this.show(project, heard, caret, chords);
-    if (isOnDisk) window.clearTimeout(this._timer);
+    if (!isOnDisk) return;
+    window.clearTimeout(this._timer);
+    this._kept = "saved";
+    this.showKept();
   }
 
   /** Other music is about to be opened: what is open is kept, and a new work begins. */
@@ -156,7 +160,10 @@ export class Files {
   /** Keep the work now. */
   async save() {
     window.clearTimeout(this._timer);
-    this._kept = await this.works.keep(this._saved());
+    const upTo = this._nChanges;
+    const where = await this.works.keep(this._saved());
+    if (upTo !== this._nChanges) return; // it does not hold for what was changed meanwhile
+    this._kept = where;
     this.showKept();
   }
 
@@ -166,6 +173,9 @@ export class Files {
   }
 
   _saveSoon() {
+    this._nChanges += 1;
+    this._kept = "";
+    this.showKept();
     window.clearTimeout(this._timer);
     this._timer = window.setTimeout(() => void this.save(), SAVE_AFTER_MS);
   }

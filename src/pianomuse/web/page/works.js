@@ -12,6 +12,7 @@ import * as client from "../client.js";
 const STORE = "pianomuse.work.";
 const OLD_STORE = "pianomuse.session"; // before works had names
 const TAB = "pianomuse.work";
+const SENT = "pianomuse.sent"; // when the writing was made that this tab has sent last
 const KEPT_HERE = 4;
 
 /** Event: `copied` when another tab has changed this work too. */
@@ -22,6 +23,7 @@ export class Works extends EventTarget {
     this.isReloaded = this.name !== "";
     /** @type {Map<string, string | null>} of the writings on disk that ours follow, by work */
     this._tags = new Map();
+    this._sentBefore = sessionStorage.getItem(SENT); // by the page that was here before a reload
     /** @type {Promise<unknown>} one writing after the other */
     this._writing = Promise.resolve();
     if (!this.name) this.begin();
@@ -81,7 +83,7 @@ export class Works extends EventTarget {
         await this._write(saved, name);
         return /** @type {Where} */ ("saved");
       } catch (error) {
-        if (error instanceof client.Failure && error.code === "changed") return this._copy(saved, name);
+        if (error instanceof client.Failure && error.code === "changed") return this._goOn(saved, name);
         return /** @type {Where} */ (isHere ? "savedHere" : "offline");
       }
     });
@@ -91,7 +93,17 @@ export class Works extends EventTarget {
 
   /** @param {Saved} saved @param {string} name */
   async _write(saved, name) {
+    sessionStorage.setItem(SENT, `${saved.savedAt}`);
     this._tags.set(name, await client.save({ ...saved, work: name }, this._tags.get(name) ?? null));
+  }
+
+  /** The work was changed since it was read: by this tab, if its last writing arrived after a reload. @param {Saved} saved @param {string} name @returns {Promise<Where>} */
+  async _goOn(saved, name) {
+    const there = await onDisk(name);
+    if (!there || `${there.document?.savedAt}` !== this._sentBefore) return this._copy(saved, name);
+    this._tags.set(name, there.tag);
+    await this._write(saved, name);
+    return "saved";
   }
 
   /** Another tab has changed the same work: what is here goes on under a name of its own. @param {Saved} saved @param {string} name @returns {Promise<Where>} */

@@ -81,7 +81,8 @@ export class Recorder extends EventTarget {
     studio.ghosts = this._ghosts; // undo brings back what was there when the take began
     const notes = take.notes(tick);
     const end = Math.max(...notes.map((note) => note.tick + note.duration));
-    const caret = stays?.ghosts?.front ?? this._time.beatFrom(Math.max(end - this._slack(end), this.from + 1));
+    const struck = Math.max(...notes.map((note) => note.tick));
+    const caret = stays?.ghosts?.front ?? this._time.beatFrom(Math.max(end - this._slack(end), struck + 1));
     studio.apply("stepRecord", take.in(stays?.project ?? studio.project, tick), { ghosts: stays?.ghosts ?? null, caret });
     this.dispatchEvent(new CustomEvent("ended", { detail: { notes: notes.length } }));
   }

@@ -43,13 +43,13 @@ export class Player {
     return Math.max(position, this.from);
   }
 
-  /** Where in the music the speakers were at a time of the page's clock, in seconds. @param {number} milliseconds */
+  /** Where in the music the speakers were at a time of the page's clock, in seconds; they are silent while the audio clock stands still. @param {number} milliseconds */
   heardAt(milliseconds) {
     if (!this._hasBegun) return this.from;
     const { context } = this.piano;
     const { contextTime = 0, performanceTime = 0 } = context.getOutputTimestamp?.() ?? {};
     const [then, at] = performanceTime > 0 ? [contextTime, performanceTime] : [context.currentTime, performance.now()];
-    return then + (milliseconds - at) / 1000 - this._zero;
+    return Math.min(then + (milliseconds - at) / 1000, context.currentTime) - this._zero;
   }
 
   /** @param {readonly Voice[]} voices @param {{from: number, to: number, clicks?: readonly {at: number, isDownbeat: boolean}[]}} stretch */
