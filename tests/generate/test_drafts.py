@@ -118,3 +118,12 @@ def test_one_draft_is_none():
     assert not chooser.seen
     plain, _ = write(THREE, None)
     assert [idea.ids.tolist() for idea in ideas] == [idea.ids.tolist() for idea in plain]
+
+
+def test_the_last_bar_of_a_long_idea_is_drafted_too():
+    plan = plan_of(*[(4, 4)] * 32, limits=Limits(n_hands=2))
+    chooser = Chooser(n_drafts=2)
+    (idea,), _ = write(plan, chooser, n_ideas=1)
+    assert len(idea.notes) > 500  # which hand took each is known by a chain as long as that
+    assert idea.is_finished
+    assert len(chooser.seen[0]) == 2

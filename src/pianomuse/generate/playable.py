@@ -117,6 +117,10 @@ class HandSearch:
         other._until = self._until.copy()
         return other
 
+    def __deepcopy__(self, memo: dict[int, object]) -> HandSearch:
+        """Return `copy`: assignments are never changed, and their traces are as long as the music."""
+        return self.copy()
+
     def let_go(self) -> None:
         """Take the hands off all keys and forget where they were; which hand struck what so far stays known."""
         best = self._assignments[0]
