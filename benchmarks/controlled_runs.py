@@ -80,13 +80,15 @@ def main() -> None:
     print(json.dumps(results))
 
 
-def train(dataset: Path, run: Path, steps: int, settings: tuple[str, ...]) -> None:
+def train(
+    dataset: Path, run: Path, steps: int, settings: tuple[str, ...], program: tuple[str, ...] = ("-m", "pianomuse")
+) -> None:
     """Run `pianomuse train` to its end."""
     common = ("batch_size=4", f"max_tokens={MAX_TOKENS}", "lr=0.0015", "lr_final=0.00015", "warmup_steps=20", MIXTURE)
     often = (f"validate_every={steps}", f"checkpoint_every={steps}", "sample_every=0", "tensorboard=no")
-    command = [sys.executable, "-m", "pianomuse", "train", dataset, "--out", run, "--preset", "tiny", "--steps", steps]
+    command = ["train", dataset, "--out", run, "--preset", "tiny", "--steps", steps]
     changes = (change for setting in (*common, *often, *settings) for change in ("--set", setting))
-    subprocess.run([*map(str, command), *changes], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, *program, *map(str, command), *changes], check=True, stdout=subprocess.DEVNULL)
     (run / "finished").touch()
 
 

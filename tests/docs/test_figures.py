@@ -18,8 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = tomllib.loads((Path(__file__).with_name("figures.toml")).read_text("utf-8"))["figure"]
 CARD = (ROOT / "docs" / "model-card.md").read_text("utf-8")
-NUMBER = r"(\d[\d, ]*(?:\.\d+)?|seven|七)"
-WORDS = {"seven": "7", "七": "7"}
+NUMBER = r"(\d[\d, ]*(?:\.\d+)?|eight|八)"
+WORDS = {"eight": "8", "八": "8"}
 NOT_MEASURED = {
     "3.11": "the Python that is needed",
     "100": "the download, measured once: another platform has another",
