@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -64,13 +63,38 @@ def test_learning_shows_how_far_it_is_and_can_be_stopped(part):
     pytest.importorskip("torch")
     part.page.set_input_files("#style-pieces", PIECES)
     part.until("!document.querySelector('#style-progress').hidden")
-    part.until("document.querySelector('#style-progress').value > 0 || /[1-9] %/.test(document.body.innerText)")
-    assert re.search(r"Learning: \d+ % · at most [\d.]+ minutes left", words(part))
+    part.until(r"/Learning: [1-9]\d* % · at most [\d.]+ minutes left/.test(document.body.innerText)")
     part.page.click("#style-stop")
     part.until("document.querySelector('#style-progress').hidden")
     assert "Stopped; nothing was changed." in words(part)
     part.page.click("#language")
     assert "已停止" in words(part)
+
+
+def test_an_answer_from_before_the_stop_does_not_bring_the_learning_back(part):
+    pytest.importorskip("torch")
+    held = []
+
+    def hold(route) -> None:
+        """The first that the server says of the learning waits on its way."""
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    part.page.set_input_files("#style-pieces", PIECES)
+    part.until("!document.querySelector('#style-progress').hidden")
+    part.page.route("**/api/v1/style", hold)
+    while not held:
+        part.page.wait_for_timeout(20)
+    part.page.click("#style-stop")
+    part.until("document.querySelector('#style-progress').hidden")
+    (route, answer) = held[0]
+    late = answer.json()
+    late["tuning"]["state"] = "learning"  # as it was, unless all was learnt meanwhile
+    route.fulfill(json=late)
+    part.page.evaluate("fetch('api/v1/style').then((answer) => answer.text())")  # behind it
+    assert part.page.evaluate("document.querySelector('#style-progress').hidden")
 
 
 def test_without_pytorch_the_page_says_what_to_install(browser, tmp_path, monkeypatch):

@@ -16,14 +16,26 @@ const MOST_FILES = 100;
 export function setUpStyle(onChange) {
   /** @type {Styled | null} */
   let styled = null;
+  let [nAsked, timer] = [0, 0];
   const take = (/** @type {Styled} */ news) => {
     const isOther = styled && styled.name !== news.name;
     styled = news;
     show();
     if (isOther) onChange();
-    if (news.tuning.state === "learning") window.setTimeout(look, LOOK_AGAIN_MS);
+    window.clearTimeout(timer);
+    if (news.tuning.state === "learning") timer = window.setTimeout(look, LOOK_AGAIN_MS);
   };
-  const look = () => void client.style().then(take, () => {}); // without an answer the part stays as it was
+  /** Take an answer, unless something else was asked meanwhile: it may be from before that. @param {Promise<Styled>} answer */
+  const hear = async (answer) => {
+    const number = (nAsked += 1);
+    const news = await answer;
+    if (number === nAsked) take(news);
+  };
+  const look = () => void hear(client.style()).catch(() => {}); // without an answer the part stays as it was
+  const failed = (/** @type {unknown} */ error) => {
+    fail(error);
+    look();
+  };
   const show = () => {
     if (!styled) return;
     const { name, missing, tuning } = styled;
@@ -40,22 +52,22 @@ export function setUpStyle(onChange) {
     for (const id of ["style-save", "style-off"]) byId(id).hidden = isLearning || !name;
   };
   const onClick = (/** @type {string} */ id, /** @type {() => Promise<void>} */ action) =>
-    byId(id).addEventListener("click", () => void action().catch(fail));
+    byId(id).addEventListener("click", () => void action().catch(failed));
   const [pieces, file] = [chooser("style-pieces"), chooser("style-file")];
   onClick("style-learn", async () => pieces.click());
   onClick("style-load", async () => file.click());
-  onClick("style-stop", async () => take(await client.stopTuning()));
-  onClick("style-off", async () => take(await client.switchStyleOff()));
+  onClick("style-stop", () => hear(client.stopTuning()));
+  onClick("style-off", () => hear(client.switchStyleOff()));
   onClick("style-save", async () => save(await client.styleFile(), `${styled?.name || "style"}.safetensors`));
   pieces.addEventListener("change", () => {
     const files = [...(pieces.files ?? [])].slice(0, MOST_FILES);
     pieces.value = "";
-    if (files.length) void learn(files).then(take, fail);
+    if (files.length) void hear(learn(files)).catch(failed);
   });
   file.addEventListener("change", () => {
     const chosen = file.files?.[0];
     file.value = "";
-    if (chosen) void client.loadStyle(chosen, chosen.name.replace(/\.safetensors$/i, "").slice(0, 60)).then(take, fail);
+    if (chosen) void hear(client.loadStyle(chosen, chosen.name.replace(/\.safetensors$/i, "").slice(0, 60))).catch(failed);
   });
   look();
   return show;
