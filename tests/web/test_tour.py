@@ -69,3 +69,15 @@ def test_a_narrow_window_has_everything_and_no_english_in_the_chinese_list_of_ke
     studio.page.click("#help")
     words = {word for word in studio.page.inner_text("#key-groups").split() if word.isascii() and word.isalpha()}
     assert {word for word in words if len(word) > 1} == {"Enter", "Tab", "Shift", "Ctrl", "Alt", "Esc", "Home", "End"}
+
+
+def test_the_first_screen_comes_whole_so_that_nothing_moves_under_the_pointer(studio):
+    page, held = studio.page, []
+    page.route("**/api/v1/examples", lambda route: held.append(route))
+    page.goto(studio.url)
+    while not held:
+        page.wait_for_timeout(20)
+    assert not page.is_visible("[data-name=plus]")
+    held[0].continue_()
+    page.wait_for_selector("[data-name=plus]")
+    assert page.locator(".opening").count() > 3

@@ -41,21 +41,22 @@ export async function showWelcome(files, also) {
     close();
     also.chooseFile();
   });
-  list.replaceChildren(empty, open);
-  if (!welcome.open) welcome.showModal();
+  const cards = [empty, open]; // all are shown together: the dialog does not grow under the pointer
   try {
     for (const { work, title, saved_at: at } of (await files.works.others()).slice(0, WORKS)) {
       const when = new Date(at).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
       const name = text("welcomeGoOn", { title: title || text("untitled") });
-      list.append(card(name, when, "work", () => void files.openWork(work).then(close), work));
+      cards.push(card(name, when, "work", () => void files.openWork(work).then(close), work));
     }
     for (const { name, title, bars } of await client.examples()) {
       const facts = text("nBars", { bars });
-      list.append(card(title, facts, "note", () => void files.openExample(name).then(close), name));
+      cards.push(card(title, facts, "note", () => void files.openExample(name).then(close), name));
     }
   } catch (error) {
     fail(error);
   }
+  list.replaceChildren(...cards);
+  if (!welcome.open) welcome.showModal();
 }
 
 /** @param {string} title @param {string} facts @param {string} kind @param {() => void} onClick @param {string} [name] */
