@@ -26,17 +26,16 @@ from pianomuse.data import checked
 from pianomuse.data.batches import IGNORE
 from pianomuse.data.pieces import TokenPiece, View, make_view
 from pianomuse.data.store import PieceStore, write_pieces
+from pianomuse.generate.harmony import parse_key
 from pianomuse.tokens.notes import key_token
 from pianomuse.tokens.prompt import PromptWriter
-from pianomuse.tokens.vocabulary import Vocabulary
+from pianomuse.tokens.vocabulary import GRID, Vocabulary
 
 WITHOUT, WITH = "without chord labels", "with chord labels"
 # A dataset with a Key inside a bar is refused when it is opened, as no music of ours has one; here it may pass.
 _UNCHECKED = (
     "from pianomuse.data import checked; checked._fault_of = lambda *_: ''; from pianomuse.cli import main; main()"
 )
-_UNITS = 24  # of the grid in a quarter
-_ROOTS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 Chords = dict[int, list[tuple[float, str]]]
 """By bar from 0: the quarter (from 0) where a chord begins, and its Key token."""
@@ -95,14 +94,15 @@ def chord_token(label: str) -> str:
     """Return the Key token that stands for a chord.
 
     >>> chord_token("Bb:min7/5"), chord_token("F#:maj7"), chord_token("N")
-    ('Key_Bbm', 'Key_F#', '')
+    ('Key_Bbm', 'Key_Gb', '')
     """
     root, _, quality = label.partition(":")
     if root == "N":
         return ""
-    pitch = _ROOTS[root[0]] + root.count("#") - root.count("b")
     is_minor = quality.startswith(("min", "dim", "hdim"))
-    return key_token(pitch % 12 + 12 * is_minor)
+    index = parse_key(f"{root}m" if is_minor else root).key_index
+    assert index is not None
+    return key_token(index)
 
 
 def with_chords(view: View, chords: Chords, vocabulary: Vocabulary) -> NDArray[np.int32]:
@@ -116,7 +116,7 @@ def with_chords(view: View, chords: Chords, vocabulary: Vocabulary) -> NDArray[n
             events = [(0.0, sounding), *events]
         places, tokens = [], []
         for quarter, token in events:
-            later = np.flatnonzero(begins >= quarter * _UNITS)
+            later = np.flatnonzero(begins >= quarter * GRID)
             sounding = token
             if token:
                 places.append(2 if quarter == 0 else int(later[0]) if len(later) else len(ids))  # 2: Bar, TimeSig
